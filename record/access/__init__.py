@@ -1,0 +1,1 @@
+"""Who may do what: organizations, principals, their roles, and API keys."""

@@ -1,0 +1,181 @@
+"""What roles allow, how a key narrows them, and whether a key opens anything at an instant."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from types import MappingProxyType
+from typing import Any, Final
+from uuid import UUID
+
+from record.ids import KeyId, OrgId, PrincipalId
+from record.ledger.entries import By, Idempotency
+from record.refusals import InvalidInput, NotAllowed
+
+
+class Action(Enum):
+    """What a request wants to do. Its value completes the sentence "this key may not ..."."""
+
+    READ = "read"
+    WRITE = "record"
+    SNAPSHOT = "report snapshots"
+    REVIEW = "review approvals"
+    ARCHIVE = "request or download archives"
+    ADMINISTER = "administer the organization"
+
+
+class Role(Enum):
+    """Roles of DOMAIN. A principal holds any number of them, each for everything or for named flows."""
+
+    ADMIN = "admin"
+    WRITER = "writer"
+    SNAPSHOTTER = "snapshotter"
+    APPROVER = "approver"
+    AUDITOR = "auditor"
+    READER = "reader"
+
+
+ALLOWED: Final[Mapping[Role, frozenset[Action]]] = MappingProxyType(
+    {
+        Role.ADMIN: frozenset({Action.READ, Action.WRITE, Action.SNAPSHOT, Action.ARCHIVE, Action.ADMINISTER}),
+        Role.WRITER: frozenset({Action.READ, Action.WRITE}),
+        Role.SNAPSHOTTER: frozenset({Action.SNAPSHOT}),
+        Role.APPROVER: frozenset({Action.READ, Action.REVIEW}),
+        Role.AUDITOR: frozenset({Action.READ, Action.ARCHIVE}),
+        Role.READER: frozenset({Action.READ}),
+    }
+)
+
+ROLES_FOR: Final[Mapping[Action, str]] = MappingProxyType(
+    {action: " or ".join(role.value for role in Role if action in ALLOWED[role]) for action in Action}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A role, for every flow or only for `flows`; for every environment or only for `environments`."""
+
+    role: Role
+    flows: frozenset[str] | None = None
+    environments: frozenset[str] | None = None
+
+    def covers(self, action: Action, flow: str | None) -> bool:
+        """Whether it allows `action` on `flow`; on no flow in particular (None) only an unnarrowed grant does."""
+        return action in ALLOWED[self.role] and (self.flows is None or flow in self.flows)
+
+    def to_json(self) -> dict[str, Any]:
+        written: dict[str, Any] = {"role": self.role.value}
+        if self.flows is not None:
+            written["flows"] = sorted(self.flows)
+        if self.environments is not None:
+            written["environments"] = sorted(self.environments)
+        return written
+
+    @classmethod
+    def from_json(cls, written: Mapping[str, Any]) -> "Grant":
+        flows, environments = written.get("flows"), written.get("environments")
+        return cls(
+            role=Role(written["role"]),
+            flows=None if flows is None else frozenset(flows),
+            environments=None if environments is None else frozenset(environments),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is calling, through which key, and what that allows, as of the ledger's `access_index`.
+
+    `access_index` None: not checked again when appending (the operator and the workers, who have no key to lose).
+    """
+
+    org_id: OrgId
+    organization: str
+    principal_id: PrincipalId
+    principal: str
+    key_id: KeyId | None
+    grants: tuple[Grant, ...]
+    scopes: tuple[Grant, ...] | None = None
+    access_index: int | None = None
+
+    def may(self, action: Action, *, flow: str | None = None) -> bool:
+        """Whether the principal's roles, narrowed by the key's scopes, allow `action` (on that flow)."""
+        if not any(grant.covers(action, flow) for grant in self.grants):
+            return False
+        return self.scopes is None or any(scope.covers(action, flow) for scope in self.scopes)
+
+    def require(self, action: Action, *, flow: str | None = None) -> None:
+        """Refuses what `may` denies, naming the roles that would do."""
+        if not self.may(action, flow=flow):
+            where = f" in the flow {flow}" if flow else ""
+            raise NotAllowed(
+                f"This key may not {action.value}{where}. Ask an admin for the role {ROLES_FOR[action]}"
+                + (f" on {flow}." if flow else ", not narrowed to some flows.")
+            )
+
+    def readable_flows(self) -> frozenset[str] | None:
+        """Names of the flows that it may read; None: every flow."""
+        held = _flows_readable_by(self.grants)
+        if self.scopes is None:
+            return held
+        scoped = _flows_readable_by(self.scopes)
+        if held is None or scoped is None:
+            return scoped if held is None else held
+        return held & scoped
+
+    def by(self, idempotency: Idempotency | None = None) -> By:
+        """How entries name this caller."""
+        return By(self.principal_id, self.principal, self.key_id, idempotency)
+
+
+def _flows_readable_by(grants: Iterable[Grant]) -> frozenset[str] | None:
+    names: set[str] = set()
+    for grant in grants:
+        if Action.READ in ALLOWED[grant.role]:
+            if grant.flows is None:
+                return None
+            names |= grant.flows
+    return frozenset(names)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """What is known of a presented key."""
+
+    key_id: KeyId
+    principal_id: PrincipalId
+    principal: str
+    disabled: bool
+    grants: tuple[Grant, ...]
+    scopes: tuple[Grant, ...] | None
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+    def opens(self, *, now: datetime) -> bool:
+        """A key opens from its issue until the first of its expiry and its revocation, exclusive."""
+        ends = [end for end in (self.expires_at, self.revoked_at) if end is not None]
+        return not self.disabled and (not ends or now < min(ends))
+
+
+def checked_grants(wished: Sequence[Mapping[str, Any]], *, field: str) -> tuple[Grant, ...]:
+    """Grants as asked for in JSON; refuses unknown roles, naming the known ones."""
+    try:
+        return tuple(Grant.from_json(wish) for wish in wished)
+    except (ValueError, KeyError) as error:
+        known = ", ".join(role.value for role in Role)
+        raise InvalidInput(f"A grant names no known role. Use one of {known}.", field=field) from error
+
+
+OPERATOR: Final = PrincipalId(UUID(int=0))
+"""Whoever runs commands on the server itself; organizations begin with an entry by it."""
+WORKER: Final = PrincipalId(UUID(int=1))
+"""The server's own workers."""
+
+
+def operator(org_id: OrgId, organization: str) -> Caller:
+    """The caller of the server's own command line."""
+    return Caller(org_id, organization, OPERATOR, "muniment:operator", None, (Grant(Role.ADMIN),))
+
+
+def worker(org_id: OrgId, organization: str) -> Caller:
+    """The caller of work that nobody asked for, such as scrubbing."""
+    return Caller(org_id, organization, WORKER, "muniment:worker", None, (Grant(Role.ADMIN),))

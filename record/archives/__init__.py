@@ -1,0 +1,1 @@
+"""An archive: everything about a question, assembled with its proofs, for a stranger to check offline."""

@@ -1,0 +1,1 @@
+"""An artifact: something built, known by its fingerprint, reported into a trail."""

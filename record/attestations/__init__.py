@@ -1,0 +1,1 @@
+"""An attestation: the record that a control was carried out, with its result."""

@@ -1,0 +1,124 @@
+"""Connections to PostgreSQL, each bound to one organization before anyone gets to use it.
+
+Row-level security compares `org_id` with the session setting `muniment.org`. Setting it costs a round trip, so a connection
+stays bound between uses and is handed out again to the same organization when possible; only a rebinding costs. That is why
+these are our own few lines and not a pool of the driver's: theirs cannot choose a connection by what it is bound to.
+
+The setting belongs to the session: a pooler in front of PostgreSQL must be in session mode (docs/operating.md).
+"""
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final, TypeAlias
+
+import asyncpg
+
+from record.ids import OrgId
+from record.refusals import Unavailable
+
+LOST: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    ConnectionError,
+    OSError,
+    TimeoutError,
+)
+"""What the driver raises when PostgreSQL is away, going down or too slow."""
+
+Connection: TypeAlias = asyncpg.Connection
+
+
+class Database:
+    """A bounded set of connections. `connection(org)` waits for a free one, binds it, and lends it in autocommit."""
+
+    def __init__(self, url: str, *, connections_max: int = 20, timeout_seconds: float = 10.0) -> None:
+        self._url = url
+        self._timeout_seconds = timeout_seconds
+        self._free = asyncio.Semaphore(connections_max)
+        self._idle: dict[OrgId | None, deque[Connection]] = defaultdict(deque)
+        self._closed = False
+
+    @asynccontextmanager
+    async def connection(self, org_id: OrgId) -> AsyncIterator[Connection]:
+        """A connection that sees this organization's rows and no other's. Raises `Unavailable` when PostgreSQL is away."""
+        async with self._borrowed(org_id) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def operations(self) -> AsyncIterator[Connection]:
+        """A connection bound to no organization: sees schema `ops` and nothing of the record."""
+        async with self._borrowed(None) as connection:
+            yield connection
+
+    async def close(self) -> None:
+        """Closes idle connections; borrowed ones close when they come back."""
+        self._closed = True
+        for idle in self._idle.values():
+            while idle:
+                await idle.pop().close(timeout=2)
+
+    @asynccontextmanager
+    async def _borrowed(self, org_id: OrgId | None) -> AsyncIterator[Connection]:
+        async with self._free:
+            try:
+                connection = await self._bound(org_id)
+            except LOST as error:
+                raise Unavailable("The database does not answer. Try again in a moment.") from error
+            try:
+                yield connection
+            except LOST as error:
+                connection.terminate()
+                raise Unavailable(
+                    "The database went away while this was being answered. Try again; give the same idempotency key to a write."
+                ) from error
+            except asyncio.CancelledError:
+                connection.terminate()  # a statement may still be running on it: never lend it again
+                raise
+            finally:
+                await self._take_back(org_id, connection)
+
+    async def _bound(self, org_id: OrgId | None) -> Connection:
+        """An idle connection of this organization, else one of another's bound anew, else a new one."""
+        idle = self._idle[org_id]
+        while idle:
+            connection = idle.pop()
+            if not connection.is_closed():
+                return connection
+        for others in self._idle.values():
+            while others:
+                connection = others.popleft()
+                if not connection.is_closed():
+                    await self._bind(connection, org_id)
+                    return connection
+        connection = await asyncpg.connect(
+            self._url,
+            timeout=self._timeout_seconds,
+            command_timeout=self._timeout_seconds,
+            statement_cache_size=300,
+            server_settings={"application_name": "muniment", "search_path": "record", "jit": "off"},
+        )
+        await self._bind(connection, org_id)
+        return connection
+
+    @staticmethod
+    async def _bind(connection: Connection, org_id: OrgId | None) -> None:
+        value = "" if org_id is None else str(org_id)
+        try:
+            await connection.execute("SELECT set_config('muniment.org', $1, false)", value)
+        except BaseException:
+            connection.terminate()
+            raise
+
+    async def _take_back(self, org_id: OrgId | None, connection: Connection) -> None:
+        if connection.is_closed():
+            return
+        if self._closed or connection.is_in_transaction():
+            connection.terminate()
+            return
+        self._idle[org_id].append(connection)

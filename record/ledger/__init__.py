@@ -1,0 +1,1 @@
+"""The ledger: entries in, receipts out; tiles, checkpoints and proofs over them. The arithmetic is `muniment.proof`'s."""

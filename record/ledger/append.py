@@ -1,0 +1,282 @@
+"""The only door into the record: drafts in, receipts out.
+
+Appends to one organization that arrive while a commit is under way share the next commit (its flush to disk is what takes the
+time); there is no timer, so a lone append waits for nobody. A batch that the database refuses is tried again one by one, so
+that a bad draft fails alone.
+
+What may have happened when this process dies or the connection is cut: the statement committed, and nobody was told. The caller
+must treat a lost answer as unknown and repeat with the same idempotency key, which gives the first receipt again.
+
+Entries of one ledger never run backwards in time: an entry's `at` is the clock's, or its predecessor's where the clock is behind.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import asyncpg
+
+from record.access.rules import Caller
+from record.clock import Clock
+from record.database import Database
+from record.ids import EntryIndex, OrgId
+from record.ledger import entries, statements
+from record.ledger.entries import By, Draft, Entry, Idempotency, Receipt
+from record.ledger.heads import Head, Heads
+from record.ledger.models import IdempotencyKey
+from record.ledger.readings import Row
+from record.refusals import IdempotencyConflict, Unavailable
+
+ACCESS_KINDS: Final = frozenset(
+    {
+        "organization.created",
+        "organization.changed",
+        "principal.added",
+        "principal.changed",
+        "key.issued",
+        "key.revoked",
+    }
+)
+"""Kinds after which a caller must be recognised anew."""
+
+_PRIOR: Final = """
+SELECT k.input_sha256, e.entry_index, e.id, e.kind, e.leaf_hash, e.at, e.content
+FROM record.idempotency_keys k JOIN record.entries e USING (org_id, entry_index)
+WHERE k.org_id = $1 AND k.principal_id = $2 AND k.key = $3"""
+
+
+class AccessChanged(Exception):  # noqa: N818
+    """Who may do what changed since the caller was recognised. Recognise the caller again, decide again, append again."""
+
+
+class AlreadyRecorded(Exception):  # noqa: N818
+    """Something else was recorded first under the same unique name; `constraint` says which rule it met."""
+
+    def __init__(self, constraint: str) -> None:
+        super().__init__(constraint)
+        self.constraint = constraint
+
+
+@dataclass(slots=True)
+class _Waiting:
+    draft: Draft
+    by: By
+    access_index: int | None
+    done: asyncio.Future[Receipt]
+
+
+class Ledger:
+    """Appends to every organization's ledger. One per process.
+
+    `rows_of` reads the rows out of an entry: it is handed in, because what rows there are is the nouns' affair.
+    """
+
+    def __init__(
+        self, database: Database, clock: Clock, rows_of: Callable[[Entry], Sequence[Row]], *, batch_max: int = 64
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._rows_of = rows_of
+        self._batch_max = batch_max
+        self._heads = Heads(database)
+        self._queues: dict[OrgId, deque[_Waiting]] = {}
+        self._latest: dict[OrgId, tuple[str, datetime]] = {}
+
+    async def head(self, org_id: OrgId) -> Head:
+        """Where the ledger stands, as of now or later."""
+        head = await self._heads.of(org_id)
+        self._latest[org_id] = (head.origin, head.at)
+        return head
+
+    async def append(self, caller: Caller, draft: Draft, *, idempotency: Idempotency | None = None) -> Receipt:
+        """Records one entry and its rows, durably. The same idempotency key again gives the first receipt.
+
+        Raises refusals, `AccessChanged`, `AlreadyRecorded`, or `Unavailable` when it is not known whether it was recorded.
+        """
+        waiting = _Waiting(
+            draft, caller.by(idempotency), caller.access_index, asyncio.get_running_loop().create_future()
+        )
+        entries.encode(caller.org_id, draft, waiting.by, self._clock.now())  # refuse before anyone else waits for it
+        self._enqueue(caller.org_id, waiting)
+        try:
+            return await asyncio.shield(waiting.done)
+        except AlreadyRecorded as error:
+            prior = None
+            if idempotency is not None and error.constraint == "idempotency_keys_pkey":
+                prior = await self.prior(caller, idempotency)
+            if prior is None:
+                raise
+            return prior
+
+    async def append_many(self, caller: Caller, drafts: Sequence[Draft]) -> list[Receipt]:
+        """Records many entries in few commits, in order. Each batch is whole or absent; for loading, not for requests."""
+        receipts: list[Receipt] = []
+        if caller.org_id not in self._latest:
+            await self.head(caller.org_id)
+        for start in range(0, len(drafts), 500):
+            batch = [
+                _Waiting(draft, caller.by(), caller.access_index, asyncio.get_running_loop().create_future())
+                for draft in drafts[start : start + 500]
+            ]
+            receipts += await self._commit(caller.org_id, batch)
+        return receipts
+
+    async def prior(self, caller: Caller, idempotency: Idempotency) -> Receipt | None:
+        """The receipt that this idempotency key was given before; refuses when it was for another input."""
+        async with self._database.connection(caller.org_id) as connection:
+            row = await connection.fetchrow(_PRIOR, caller.org_id, caller.principal_id, idempotency.key)
+        if row is None:
+            return None
+        if row["input_sha256"] != idempotency.input_sha256:
+            raise IdempotencyConflict(
+                f"The idempotency key {idempotency.key!r} was used before for another request (entry {row['entry_index']}). "
+                "Use a new key for a new request."
+            )
+        return Receipt(
+            org_id=caller.org_id,
+            ledger=(await self._origin(caller.org_id))[0],
+            index=EntryIndex(row["entry_index"]),
+            entry_id=row["id"],
+            kind=row["kind"],
+            leaf_hash=row["leaf_hash"].hex(),
+            at=row["at"],
+            body=entries.decode(row["entry_index"], row["content"]).body,
+            replayed=True,
+        )
+
+    async def _origin(self, org_id: OrgId) -> tuple[str, datetime]:
+        known = self._latest.get(org_id)
+        if known is None:
+            await self.head(org_id)
+            known = self._latest[org_id]
+        return known
+
+    def _enqueue(self, org_id: OrgId, waiting: _Waiting) -> None:
+        queue = self._queues.get(org_id)
+        if queue is not None:
+            queue.append(waiting)
+            return
+        self._queues[org_id] = deque([waiting])
+        task = asyncio.create_task(self._drain(org_id))
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def _drain(self, org_id: OrgId) -> None:
+        """Commits batch after batch until nobody waits. The only task that appends to this organization here."""
+        queue = self._queues[org_id]
+        try:
+            while queue:
+                batch = self._next_batch(queue)
+                try:
+                    await self._commit_or_split(org_id, batch)
+                except BaseException as error:
+                    for waiting in (*batch, *queue):
+                        _fail(
+                            waiting, error if isinstance(error, Exception) else Unavailable("The server is stopping.")
+                        )
+                    raise
+        finally:
+            del self._queues[org_id]
+
+    def _next_batch(self, queue: deque[_Waiting]) -> list[_Waiting]:
+        """Drafts that may share a commit: same access index, and nothing after an entry that changes access."""
+        batch = [queue.popleft()]
+        while (
+            queue
+            and len(batch) < self._batch_max
+            and batch[-1].draft.kind not in ACCESS_KINDS
+            and queue[0].access_index == batch[0].access_index
+        ):
+            batch.append(queue.popleft())
+        return batch
+
+    async def _commit_or_split(self, org_id: OrgId, batch: list[_Waiting]) -> None:
+        try:
+            receipts = await self._commit(org_id, batch)
+        except asyncpg.IntegrityConstraintViolationError as error:
+            if len(batch) == 1:
+                _fail(batch[0], AlreadyRecorded(error.constraint_name or ""))
+                return
+            for waiting in batch:
+                await self._commit_or_split(org_id, [waiting])
+        except Exception as error:  # noqa: BLE001 (told to everyone who shares the commit)
+            for waiting in batch:
+                _fail(waiting, error)
+        else:
+            for waiting, receipt in zip(batch, receipts, strict=True):
+                if not waiting.done.done():
+                    waiting.done.set_result(receipt)
+
+    async def _commit(self, org_id: OrgId, batch: list[_Waiting]) -> list[Receipt]:
+        while True:
+            origin, latest = await self._origin(org_id)
+            at = max(self._clock.now(), latest)
+            encoded = [entries.encode(org_id, waiting.draft, waiting.by, at) for waiting in batch]
+            hashes = [entries.leaf_hash(entry) for entry in encoded]
+            base = await self._insert(org_id, batch, at, encoded, hashes)
+            if base is not None:
+                self._latest[org_id] = (origin, at)
+                return [
+                    Receipt(
+                        org_id=org_id,
+                        ledger=origin,
+                        index=EntryIndex(base + place),
+                        entry_id=waiting.draft.id,
+                        kind=waiting.draft.kind,
+                        leaf_hash=leaf.hex(),
+                        at=at,
+                        body=waiting.draft.body,
+                    )
+                    for place, (waiting, leaf) in enumerate(zip(batch, hashes, strict=True))
+                ]
+            head = await self.head(org_id)
+            if batch[0].access_index not in (None, head.access_index):
+                raise AccessChanged
+
+    async def _insert(
+        self, org_id: OrgId, batch: list[_Waiting], at: datetime, encoded: list[bytes], hashes: list[bytes]
+    ) -> int | None:
+        """Runs the append statement; None when the head did not fit and nothing was inserted."""
+        placed: list[tuple[int, Row]] = []
+        for place, waiting in enumerate(batch):
+            entry = Entry(
+                org_id, EntryIndex(0), waiting.draft.id, waiting.draft.kind, at, waiting.by, waiting.draft.body
+            )
+            placed += [(place, row) for row in self._rows_of(entry)]
+        tables, arrays = statements.row_arguments(placed)
+        arguments: list[Any] = [
+            org_id,
+            len(batch),
+            at,
+            batch[-1].draft.kind in ACCESS_KINDS,
+            batch[0].access_index,
+            [waiting.draft.id for waiting in batch],
+            [waiting.draft.kind for waiting in batch],
+            hashes,
+            encoded,
+            *arrays,
+        ]
+        async with self._database.connection(org_id) as connection:
+            base: int | None = await connection.fetchval(statements.append_statement(tables), *arguments)
+        return base
+
+
+def idempotency_rows(entry: Entry) -> list[Row]:
+    """The row by which a repeated request finds its first receipt."""
+    once = entry.by.idempotency
+    if once is None:
+        return []
+    return [
+        Row(
+            IdempotencyKey,
+            {"principal_id": entry.by.principal_id, "key": once.key, "input_sha256": once.input_sha256},
+        )
+    ]
+
+
+def _fail(waiting: _Waiting, error: Exception) -> None:
+    if not waiting.done.done():
+        waiting.done.set_exception(error)
+        waiting.done.exception()  # whoever waited may have gone away: not an unhandled error

@@ -1,0 +1,336 @@
+"""Create the record, insert-only, and the operational schema.
+
+The application role may insert and read in `record` and nothing else; a trigger refuses UPDATE, DELETE and TRUNCATE for everyone, the
+owner included; row-level security shows each session one organization. One transaction: an interrupted run leaves nothing.
+"""
+
+from alembic import op
+
+revision = "2026_11_22_0000"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+APPLICATION = "muniment_app"
+
+RECORD_TABLES = (
+    "api_keys",
+    "artifacts",
+    "attestation_evidence",
+    "attestation_types",
+    "attestations",
+    "checkpoints",
+    "entries",
+    "evidence",
+    "flow_templates",
+    "flows",
+    "idempotency_keys",
+    "key_revocations",
+    "organizations",
+    "principals",
+    "signing_keys",
+    "tiles",
+    "trails",
+)
+
+STATEMENTS = (
+    """CREATE TABLE record.api_keys (
+    org_id UUID NOT NULL,
+    key_id UUID NOT NULL,
+    entry_index BIGINT NOT NULL,
+    principal_id UUID NOT NULL,
+    token_sha256 BYTEA NOT NULL,
+    description VARCHAR NOT NULL,
+    scopes JSONB,
+    expires_at TIMESTAMP WITH TIME ZONE,
+    replaces UUID,
+    PRIMARY KEY (org_id, key_id)
+)""",
+    """CREATE UNIQUE INDEX api_keys_by_hash ON record.api_keys (org_id, token_sha256)""",
+    """CREATE INDEX api_keys_by_principal ON record.api_keys (org_id, principal_id, entry_index)""",
+    """CREATE TABLE record.artifacts (
+    org_id UUID NOT NULL,
+    entry_index BIGINT NOT NULL,
+    fingerprint VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL,
+    flow_id UUID NOT NULL,
+    flow VARCHAR NOT NULL,
+    trail_id UUID NOT NULL,
+    trail VARCHAR NOT NULL,
+    template_name VARCHAR NOT NULL,
+    commit VARCHAR,
+    commit_info JSONB,
+    commit_url VARCHAR,
+    build_url VARCHAR,
+    repository_url VARCHAR,
+    external_urls JSONB NOT NULL,
+    annotations JSONB NOT NULL,
+    user_data JSONB NOT NULL,
+    reported_by VARCHAR NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (org_id, entry_index)
+)""",
+    """CREATE INDEX artifacts_by_commit ON record.artifacts (org_id, commit text_pattern_ops, entry_index)""",
+    """CREATE INDEX artifacts_by_fingerprint ON record.artifacts (org_id, fingerprint text_pattern_ops, entry_index)""",
+    """CREATE INDEX artifacts_by_name ON record.artifacts (org_id, name, entry_index)""",
+    """CREATE INDEX artifacts_by_trail ON record.artifacts (org_id, trail_id, entry_index)""",
+    """CREATE TABLE record.attestation_evidence (
+    org_id UUID NOT NULL,
+    entry_index BIGINT NOT NULL,
+    position INTEGER NOT NULL,
+    digest VARCHAR NOT NULL,
+    file_name VARCHAR NOT NULL,
+    media_type VARCHAR NOT NULL,
+    size BIGINT NOT NULL,
+    PRIMARY KEY (org_id, entry_index, position)
+)""",
+    """CREATE INDEX attestation_evidence_by_digest ON record.attestation_evidence (org_id, digest)""",
+    """CREATE TABLE record.attestation_types (
+    org_id UUID NOT NULL,
+    name VARCHAR NOT NULL,
+    version INTEGER NOT NULL,
+    entry_index BIGINT NOT NULL,
+    description VARCHAR NOT NULL,
+    json_schema JSONB NOT NULL,
+    rules JSONB NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (org_id, name, version)
+)""",
+    """CREATE TABLE record.attestations (
+    org_id UUID NOT NULL,
+    entry_index BIGINT NOT NULL,
+    attestation_id UUID NOT NULL,
+    flow_id UUID NOT NULL,
+    flow VARCHAR NOT NULL,
+    trail_id UUID NOT NULL,
+    trail VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    type VARCHAR NOT NULL,
+    type_version INTEGER,
+    compliant BOOLEAN NOT NULL,
+    explanation VARCHAR NOT NULL,
+    fingerprint VARCHAR,
+    template_name VARCHAR,
+    commit VARCHAR,
+    overrides VARCHAR,
+    expires_at TIMESTAMP WITH TIME ZONE,
+    description VARCHAR NOT NULL,
+    origin_url VARCHAR,
+    external_urls JSONB NOT NULL,
+    annotations JSONB NOT NULL,
+    user_data JSONB NOT NULL,
+    summary JSONB NOT NULL,
+    attested_by VARCHAR NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (org_id, entry_index)
+)""",
+    """CREATE INDEX attestations_by_fingerprint ON record.attestations (org_id, fingerprint, entry_index)""",
+    """CREATE UNIQUE INDEX attestations_by_id ON record.attestations (org_id, attestation_id)""",
+    """CREATE INDEX attestations_by_trail ON record.attestations (org_id, trail_id, entry_index)""",
+    """CREATE TABLE record.checkpoints (
+    org_id UUID NOT NULL,
+    size BIGINT NOT NULL,
+    root BYTEA NOT NULL,
+    note VARCHAR NOT NULL,
+    signed_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (org_id, size)
+)""",
+    """CREATE TABLE record.entries (
+    org_id UUID NOT NULL,
+    entry_index BIGINT NOT NULL,
+    id UUID NOT NULL,
+    kind VARCHAR NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    leaf_hash BYTEA NOT NULL,
+    content BYTEA NOT NULL,
+    PRIMARY KEY (org_id, entry_index)
+)""",
+    """CREATE INDEX entries_by_at ON record.entries (org_id, at, entry_index)""",
+    """CREATE UNIQUE INDEX entries_by_id ON record.entries (org_id, id)""",
+    """CREATE INDEX entries_by_kind ON record.entries (org_id, kind, entry_index)""",
+    """CREATE TABLE record.evidence (
+    org_id UUID NOT NULL,
+    digest VARCHAR NOT NULL,
+    entry_index BIGINT NOT NULL,
+    size BIGINT NOT NULL,
+    crc32 BIGINT NOT NULL,
+    media_type VARCHAR NOT NULL,
+    key VARCHAR NOT NULL,
+    version_id VARCHAR NOT NULL,
+    retained_until TIMESTAMP WITH TIME ZONE NOT NULL,
+    stored_by VARCHAR NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (org_id, digest)
+)""",
+    """CREATE TABLE record.flow_templates (
+    org_id UUID NOT NULL,
+    flow_id UUID NOT NULL,
+    version INTEGER NOT NULL,
+    entry_index BIGINT NOT NULL,
+    source VARCHAR NOT NULL,
+    template JSONB NOT NULL,
+    PRIMARY KEY (org_id, flow_id, version)
+)""",
+    """CREATE TABLE record.flows (
+    org_id UUID NOT NULL,
+    flow_id UUID NOT NULL,
+    entry_index BIGINT NOT NULL,
+    version INTEGER NOT NULL,
+    name VARCHAR NOT NULL,
+    description VARCHAR NOT NULL,
+    tags JSONB NOT NULL,
+    public BOOLEAN NOT NULL,
+    template_version INTEGER NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (org_id, flow_id, entry_index)
+)""",
+    """CREATE UNIQUE INDEX flows_by_name ON record.flows (org_id, name) WHERE version = 1""",
+    """CREATE TABLE record.idempotency_keys (
+    org_id UUID NOT NULL,
+    principal_id UUID NOT NULL,
+    key VARCHAR NOT NULL,
+    entry_index BIGINT NOT NULL,
+    input_sha256 VARCHAR NOT NULL,
+    PRIMARY KEY (org_id, principal_id, key)
+)""",
+    """CREATE TABLE record.key_revocations (
+    org_id UUID NOT NULL,
+    key_id UUID NOT NULL,
+    entry_index BIGINT NOT NULL,
+    effective_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    reason VARCHAR NOT NULL,
+    PRIMARY KEY (org_id, key_id, entry_index)
+)""",
+    """CREATE TABLE record.organizations (
+    org_id UUID NOT NULL,
+    entry_index BIGINT NOT NULL,
+    name VARCHAR NOT NULL,
+    origin VARCHAR NOT NULL,
+    retention_days INTEGER NOT NULL,
+    flow_name_pattern VARCHAR,
+    required_types JSONB NOT NULL,
+    public BOOLEAN NOT NULL,
+    PRIMARY KEY (org_id, entry_index)
+)""",
+    """CREATE TABLE record.principals (
+    org_id UUID NOT NULL,
+    principal_id UUID NOT NULL,
+    entry_index BIGINT NOT NULL,
+    version INTEGER NOT NULL,
+    name VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL,
+    grants JSONB NOT NULL,
+    disabled BOOLEAN NOT NULL,
+    PRIMARY KEY (org_id, principal_id, entry_index)
+)""",
+    """CREATE UNIQUE INDEX principals_by_name ON record.principals (org_id, name) WHERE version = 1""",
+    """CREATE TABLE record.signing_keys (
+    org_id UUID NOT NULL,
+    name VARCHAR NOT NULL,
+    entry_index BIGINT NOT NULL,
+    key_id VARCHAR NOT NULL,
+    pem VARCHAR NOT NULL,
+    trusted BOOLEAN NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (org_id, name, entry_index)
+)""",
+    """CREATE TABLE record.tiles (
+    org_id UUID NOT NULL,
+    level INTEGER NOT NULL,
+    tile_index BIGINT NOT NULL,
+    hashes BYTEA NOT NULL,
+    root BYTEA NOT NULL,
+    PRIMARY KEY (org_id, level, tile_index)
+)""",
+    """CREATE TABLE record.trails (
+    org_id UUID NOT NULL,
+    trail_id UUID NOT NULL,
+    entry_index BIGINT NOT NULL,
+    version INTEGER NOT NULL,
+    flow_id UUID NOT NULL,
+    flow VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    description VARCHAR NOT NULL,
+    commit VARCHAR,
+    commit_info JSONB,
+    origin_url VARCHAR,
+    external_urls JSONB NOT NULL,
+    user_data JSONB NOT NULL,
+    template_version INTEGER NOT NULL,
+    own_template JSONB,
+    begun_by VARCHAR NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (org_id, trail_id, entry_index)
+)""",
+    """CREATE INDEX trails_begun ON record.trails (org_id, flow_id, entry_index) WHERE version = 1""",
+    """CREATE INDEX trails_by_commit ON record.trails (org_id, commit text_pattern_ops, entry_index)""",
+    """CREATE UNIQUE INDEX trails_by_name ON record.trails (org_id, flow_id, name) WHERE version = 1""",
+    """CREATE INDEX trails_named ON record.trails (org_id, name, entry_index) WHERE version = 1""",
+    """CREATE TABLE ops.key_uses (
+    org_id UUID NOT NULL,
+    key_id UUID NOT NULL,
+    last_used_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (org_id, key_id)
+)""",
+    """CREATE TABLE ops.ledgers (
+    org_id UUID NOT NULL,
+    name VARCHAR NOT NULL,
+    origin VARCHAR NOT NULL,
+    size BIGINT NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    access_index BIGINT NOT NULL,
+    PRIMARY KEY (org_id)
+)
+ WITH (fillfactor = 50)""",
+    """CREATE UNIQUE INDEX ledgers_by_name ON ops.ledgers (name)""",
+    """CREATE TABLE ops.publications (
+    org_id UUID NOT NULL,
+    signed_size BIGINT NOT NULL,
+    published_size BIGINT NOT NULL,
+    PRIMARY KEY (org_id)
+)""",
+)
+
+
+def upgrade() -> None:
+    if not op.get_bind().exec_driver_sql("SELECT 1 FROM pg_roles WHERE rolname = 'muniment_app'").scalar():
+        raise RuntimeError(
+            "The database has no role muniment_app. Create it (LOGIN, NOSUPERUSER, NOBYPASSRLS), then run the migrations again."
+        )
+    op.execute("CREATE SCHEMA record")
+    for statement in STATEMENTS:
+        op.execute(statement)
+    op.execute(REFUSE_CHANGE)
+    for table in RECORD_TABLES:
+        make_insert_only(table)
+    op.execute(f"GRANT USAGE ON SCHEMA record, ops TO {APPLICATION}")
+    op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ops TO {APPLICATION}")
+    op.execute(f"REVOKE INSERT, UPDATE, DELETE ON ops.alembic_version FROM {APPLICATION}")
+
+
+REFUSE_CHANGE = """
+CREATE FUNCTION record.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'The record is append-only: % on %.% is refused. Append a newer fact instead.',
+        TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege';
+END $$"""
+
+
+def make_insert_only(table: str) -> None:
+    """Grants, triggers and row-level security of one table of the record."""
+    op.execute(f"GRANT SELECT, INSERT ON record.{table} TO {APPLICATION}")
+    op.execute(
+        f"CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON record.{table} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION record.refuse_change()"
+    )
+    op.execute(f"ALTER TABLE record.{table} ENABLE ROW LEVEL SECURITY")
+    op.execute(
+        f"CREATE POLICY own_organization ON record.{table} "
+        "USING (org_id = (SELECT nullif(current_setting('muniment.org', true), '')::uuid)) "
+        "WITH CHECK (org_id = nullif(current_setting('muniment.org', true), '')::uuid)"
+    )
+
+
+def downgrade() -> None:
+    raise NotImplementedError("The record only grows. Restore a backup of before the upgrade instead.")

@@ -1,0 +1,31 @@
+"""Every kind of entry and the rows that are read from it: the one list."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from record.access import readings as access
+from record.artifacts import readings as artifacts
+from record.attestations import readings as attestations
+from record.evidence import readings as evidence
+from record.flows import readings as flows
+from record.ledger.append import idempotency_rows
+from record.ledger.entries import Entry
+from record.ledger.readings import Reading, Row
+from record.trails import readings as trails
+
+READINGS: Final[Mapping[str, Reading]] = MappingProxyType(
+    {
+        **access.READINGS,
+        **flows.READINGS,
+        **trails.READINGS,
+        **artifacts.READINGS,
+        **attestations.READINGS,
+        **evidence.READINGS,
+    }
+)
+
+
+def rows_of(entry: Entry) -> list[Row]:
+    """The rows that this entry makes, in a fixed order. Raises KeyError for a kind that nobody reads."""
+    return [*READINGS[entry.kind](entry), *idempotency_rows(entry)]

@@ -1,0 +1,115 @@
+"""What an operator may set: one typed page, read from the environment, built once in a `__main__` and handed down.
+
+Nothing that could fork or lose the record has a default. Secrets are files, so that they do not show up in process listings.
+`docs/operating.md` prints its settings page from this class.
+"""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, PostgresDsn, RedisDsn
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings of api, workers and the operator's commands; each is an environment variable with the prefix MUNIMENT_."""
+
+    model_config = SettingsConfigDict(env_prefix="MUNIMENT_", frozen=True)
+
+    # --- where things are
+    database_url: PostgresDsn = Field(
+        description="PostgreSQL of the record, as the application role, which may insert and read but never change. "
+        "No default: guessing here loses evidence."
+    )
+    owner_database_url: PostgresDsn | None = Field(
+        None, description="The same database as its owner. Only migrations and `python -m record` need it."
+    )
+    redis_url: RedisDsn = Field(description="Redis or Valkey: wakes workers. Losing it loses no record and no job.")
+    s3_endpoint: str = Field(description="Host and port of the S3 store with object lock that holds the vault.")
+    s3_secure: bool = Field(True, description="Whether the S3 store is reached over TLS.")
+    s3_bucket: str = Field(description="Bucket of the vault. Created with object lock when it is not there.")
+    s3_access_key_file: Path = Field(description="File with the access key of the S3 store.")
+    s3_secret_key_file: Path = Field(description="File with the secret key of the S3 store.")
+
+    # --- the log's identity
+    signing_key_file: Path = Field(
+        description="File with the log's Ed25519 seed, 64 hexadecimal digits. Whoever holds it can fork the log."
+    )
+    log_origin: str = Field(
+        description="Name under which checkpoints are signed: the public host of this server. An organization keeps the "
+        "origin that it was created with."
+    )
+    log_public: bool = Field(
+        False, description="Whether anyone may read checkpoints and hash tiles (never entries), so that witnesses can."
+    )
+
+    # --- serving
+    http_host: str = Field("127.0.0.1", description="Address on which the API listens.")
+    http_port: int = Field(8000, ge=0, le=65535, description="Port on which the API listens; 0 picks a free one.")
+    public_url: str | None = Field(None, description="URL under which people reach this server, for links in archives.")
+    log_format: str = Field("json", pattern="^(json|text)$", description="`json` for machines, `text` for people.")
+    database_connections_max: int = Field(20, ge=1, le=500, description="Connections to PostgreSQL of one process.")
+    database_timeout_seconds: float = Field(
+        10.0,
+        gt=0,
+        description="How long one statement may take before the caller is told that the database is unavailable.",
+    )
+    shutdown_grace_seconds: float = Field(
+        20.0, ge=0, description="How long running requests and jobs may go on after SIGTERM."
+    )
+
+    # --- the ledger and the vault
+    checkpoint_interval_seconds: float = Field(
+        1.0, ge=0.05, le=60, description="How long an entry may wait before a signed checkpoint covers it."
+    )
+    append_batch_max: int = Field(64, ge=1, le=1000, description="Most entries that share one commit.")
+    evidence_bytes_max: int = Field(
+        5 * 2**30, ge=1, description="Largest evidence file, in bytes; object stores take 5 TiB at most."
+    )
+    retention_days: int = Field(
+        2557,
+        ge=1,
+        description="How long the vault refuses to lose evidence, unless an organization was given its own term.",
+    )
+    vault_threads: int = Field(16, ge=2, le=256, description="Threads that talk to the S3 store.")
+
+    # --- limits of GraphQL
+    graphql_ide: bool = Field(False, description="Whether a browser that opens /graphql gets an IDE.")
+    graphql_introspection: bool = Field(
+        True, description="Whether the schema can be asked for. It is published anyway."
+    )
+    graphql_body_bytes_max: int = Field(1_000_000, ge=1_000, description="Largest GraphQL request body, in bytes.")
+    graphql_tokens_max: int = Field(2_000, ge=50, description="Most lexical tokens of one document.")
+    graphql_depth_max: int = Field(
+        16, ge=3, description="Deepest nesting of one document; introspection is counted too."
+    )
+    graphql_aliases_max: int = Field(30, ge=1, description="Most aliases in one document.")
+    graphql_cost_max: int = Field(20_000, ge=100, description="Most nodes that one document may ask for.")
+    graphql_timeout_seconds: float = Field(20.0, gt=0, description="How long one operation may take.")
+    graphql_cached_documents: int = Field(512, ge=1, description="How many parsed and validated documents are kept.")
+    page_size_max: int = Field(100, ge=1, le=1000, description="Most nodes that a connection gives at a time.")
+    answer_cache_bytes: int = Field(
+        64 * 2**20, ge=0, description="Memory for answers that are kept because the same question gives the same bytes."
+    )
+    subscriptions_per_key_max: int = Field(20, ge=1, description="Most subscriptions that one key may hold open.")
+
+    # --- work in the background
+    archive_parts_in_flight: int = Field(4, ge=1, le=16, description="Parts of an archive that are uploaded at a time.")
+    job_lease_seconds: float = Field(
+        30.0, ge=1, description="How long a silent worker keeps a job before another may take it."
+    )
+    sweep_interval_seconds: float = Field(
+        5.0, ge=0.2, description="How often workers look for jobs that nobody woke them for."
+    )
+    scrub_interval_hours: float = Field(24.0, gt=0, description="How often everything is re-read and checked.")
+    jobs_max: int = Field(4, ge=1, le=64, description="Jobs that one worker runs at a time.")
+    worker_metrics_port: int | None = Field(None, description="Port on which a worker serves /metrics and /healthz.")
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """The settings of this process; pydantic's error names what is missing."""
+        return cls()  # type: ignore[call-arg]  # fields come from the environment
+
+    def signing_seed(self) -> bytes:
+        """The log's Ed25519 seed, 32 bytes."""
+        return bytes.fromhex(self.signing_key_file.read_text().strip())

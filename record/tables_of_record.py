@@ -1,0 +1,18 @@
+"""Every table, in one place, for migrations and for the test that compares them with the models."""
+
+from typing import Final
+
+from sqlmodel import SQLModel
+
+from record.access import models as access
+from record.artifacts import models as artifacts
+from record.attestations import models as attestations
+from record.evidence import models as evidence
+from record.flows import models as flows
+from record.ledger import models as ledger
+from record.trails import models as trails
+
+MODULES: Final = (ledger, access, flows, trails, artifacts, attestations, evidence)
+"""Modules that declare tables; importing them makes SQLModel know the tables."""
+
+METADATA: Final = SQLModel.metadata

@@ -1,0 +1,1 @@
+"""A trail: one run of a flow, and its verdict."""
