@@ -66,6 +66,11 @@ def checked_fingerprint(value: str, *, field: str = "fingerprint") -> Fingerprin
     )
 
 
+def checked_fingerprint_prefix(value: str, *, field: str = "fingerprint") -> str:
+    """The first 7 to 64 digits of a fingerprint: what is accepted when asking, never when recording."""
+    return checked_name(value.removeprefix("sha256:"), FINGERPRINT_PREFIX, field=field)
+
+
 def checked_digest(value: str, *, field: str = "digest") -> Digest:
     """A SHA-256 digest of evidence, with or without `sha256:` in front."""
     return Digest(checked_fingerprint(value, field=field))

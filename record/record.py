@@ -1,7 +1,8 @@
-"""The record as its services see it: database, ledger, vault, clock, settings. Built once per process."""
+"""The record as its services see it: database, ledger, vault, sandbox, clock, settings. Built once per process."""
 
 from dataclasses import dataclass
 
+from record.attestations.reports.sandbox import Sandbox
 from record.clock import Clock, SystemClock
 from record.database import Database
 from record.ledger.append import Ledger
@@ -17,13 +18,15 @@ class Record:
     database: Database
     ledger: Ledger
     vault: Vault
+    sandbox: Sandbox
     clock: Clock
     settings: Settings
 
     async def close(self) -> None:
-        """Gives back connections and threads."""
+        """Gives back connections, threads and processes."""
         await self.database.close()
-        await self.vault.close()
+        self.vault.close()
+        await self.sandbox.close()
 
 
 def open_record(settings: Settings, *, clock: Clock | None = None) -> Record:
@@ -45,4 +48,4 @@ def open_record(settings: Settings, *, clock: Clock | None = None) -> Record:
         threads=settings.vault_threads,
     )
     ledger = Ledger(database, clock, rows_of, batch_max=settings.append_batch_max)
-    return Record(database, ledger, vault, clock, settings)
+    return Record(database, ledger, vault, Sandbox(processes=settings.sandbox_processes), clock, settings)

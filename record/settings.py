@@ -73,6 +73,10 @@ class Settings(BaseSettings):
     )
     vault_threads: int = Field(16, ge=2, le=256, description="Threads that talk to the S3 store.")
 
+    sandbox_processes: int = Field(
+        2, ge=1, le=64, description="Processes that read reports and run custom rules, apart from everything else."
+    )
+
     # --- limits of GraphQL
     graphql_ide: bool = Field(False, description="Whether a browser that opens /graphql gets an IDE.")
     graphql_introspection: bool = Field(

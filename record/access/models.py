@@ -43,6 +43,7 @@ class PrincipalVersion(SQLModel, table=True):
 
     __tablename__ = "principals"
     __table_args__ = (
+        Index("principals_by_version", "org_id", "principal_id", "version", unique=True),
         Index("principals_by_name", "org_id", "name", unique=True, postgresql_where=text("version = 1")),
         RECORD,
     )

@@ -112,6 +112,12 @@ class Caller:
                 + (f" on {flow}." if flow else ", not narrowed to some flows.")
             )
 
+    def require_somewhere(self, action: Action) -> None:
+        """As `require`, satisfied by a role for some flows: for what belongs to no flow yet, such as evidence bytes."""
+        holders = (self.grants, *([] if self.scopes is None else [self.scopes]))
+        if not all(any(action in ALLOWED[grant.role] for grant in held) for held in holders):
+            raise NotAllowed(f"This key may not {action.value}. Ask an admin for the role {ROLES_FOR[action]}.")
+
     def readable_flows(self) -> frozenset[str] | None:
         """Names of the flows that it may read; None: every flow."""
         held = _flows_readable_by(self.grants)
@@ -152,8 +158,14 @@ class KeyFacts:
 
     def opens(self, *, now: datetime) -> bool:
         """A key opens from its issue until the first of its expiry and its revocation, exclusive."""
+        until = self.opens_until
+        return not self.disabled and (until is None or now < until)
+
+    @property
+    def opens_until(self) -> datetime | None:
+        """The first of expiry and revocation; None for a key that has neither."""
         ends = [end for end in (self.expires_at, self.revoked_at) if end is not None]
-        return not self.disabled and (not ends or now < min(ends))
+        return min(ends, default=None)
 
 
 def checked_grants(wished: Sequence[Mapping[str, Any]], *, field: str) -> tuple[Grant, ...]:

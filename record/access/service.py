@@ -209,13 +209,23 @@ async def recognise(record: Record, token: str) -> Caller:
 
 async def recognise_at(record: Record, token: str, *, org_id: OrgId, organization: str, access_index: int) -> Caller:
     """As `recognise`, for whoever has asked for the head already."""
+    caller, _ = await recognise_until(
+        record, token, org_id=org_id, organization=organization, access_index=access_index
+    )
+    return caller
+
+
+async def recognise_until(
+    record: Record, token: str, *, org_id: OrgId, organization: str, access_index: int
+) -> tuple[Caller, datetime | None]:
+    """As `recognise_at`, and the instant from which the key opens nothing, for whoever keeps the answer until then."""
     async with record.database.connection(org_id) as connection:
         facts = await queries.key_by_token(connection, org_id, tokens.token_sha256(token))
     if facts is None or not facts.opens(now=record.clock.now()):
         raise Unauthenticated(
             "This key is unknown, expired or revoked. Ask an admin of your organization for a new one."
         )
-    return Caller(
+    caller = Caller(
         org_id=org_id,
         organization=organization,
         principal_id=facts.principal_id,
@@ -225,6 +235,7 @@ async def recognise_at(record: Record, token: str, *, org_id: OrgId, organizatio
         scopes=facts.scopes,
         access_index=access_index,
     )
+    return caller, facts.opens_until
 
 
 async def principal_named(record: Record, caller: Caller, name: str) -> queries.Principal:

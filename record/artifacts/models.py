@@ -23,7 +23,7 @@ class ArtifactReport(SQLModel, table=True):
             postgresql_ops={"fingerprint": "text_pattern_ops"},
         ),
         Index("artifacts_by_trail", "org_id", "trail_id", "entry_index"),
-        Index("artifacts_by_name", "org_id", "name", "entry_index"),
+        Index("artifacts_by_name", "org_id", "name", "entry_index", postgresql_ops={"name": "text_pattern_ops"}),
         Index("artifacts_by_commit", "org_id", "commit", "entry_index", postgresql_ops={"commit": "text_pattern_ops"}),
         RECORD,
     )

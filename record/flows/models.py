@@ -16,6 +16,7 @@ class FlowVersion(SQLModel, table=True):
     __tablename__ = "flows"
     __table_args__ = (
         Index("flows_by_name", "org_id", "name", unique=True, postgresql_where=text("version = 1")),
+        Index("flows_by_version", "org_id", "flow_id", "version", unique=True),
         RECORD,
     )
     org_id: UUID = org_key()

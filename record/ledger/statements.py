@@ -17,6 +17,7 @@ from sqlmodel import SQLModel
 
 from record.ledger.readings import Row
 
+_DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
 _HEAD: Final = """
 WITH head AS (
     UPDATE ops.ledgers
@@ -34,7 +35,7 @@ _FIRST_FREE: Final = 10
 
 def sql_type(column: Any) -> str:
     """The PostgreSQL type of a table's column, for the array that carries it."""
-    name: str = column.type.compile(dialect=postgresql.dialect())
+    name: str = column.type.compile(dialect=_DIALECT)
     return "text" if name == "VARCHAR" else name.lower()
 
 

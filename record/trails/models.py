@@ -16,8 +16,16 @@ class TrailVersion(SQLModel, table=True):
     __tablename__ = "trails"
     __table_args__ = (
         Index("trails_by_name", "org_id", "flow_id", "name", unique=True, postgresql_where=text("version = 1")),
+        Index("trails_by_version", "org_id", "trail_id", "version", unique=True),
         Index("trails_begun", "org_id", "flow_id", "entry_index", postgresql_where=text("version = 1")),
-        Index("trails_named", "org_id", "name", "entry_index", postgresql_where=text("version = 1")),
+        Index(
+            "trails_named",
+            "org_id",
+            "name",
+            "entry_index",
+            postgresql_where=text("version = 1"),
+            postgresql_ops={"name": "text_pattern_ops"},
+        ),
         Index(
             "trails_by_commit",
             "org_id",

@@ -1,0 +1,1 @@
+"""One module for each command: `describe(parser)` adds its arguments, `run(options)` does it."""

@@ -1,0 +1,31 @@
+"""What the exit code of a command says, so that a pipeline can act without reading words."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The exit codes of every `muniment` command."""
+
+    DONE = 0
+    """Done; or, for a question, compliant."""
+    NOT_COMPLIANT = 1
+    """The answer is no: not compliant."""
+    BAD_USAGE = 2
+    """The command makes no sense as it was given; nothing was tried."""
+    UNREACHABLE = 3
+    """The server could not be reached, or refused."""
+    NOT_AUTHORISED = 4
+    """The server does not know the key, or the key may not do this."""
+    NOT_PROVEN = 5
+    """A proof does not verify."""
+
+
+class CommandError(Exception):
+    """A command ends here: `message` goes to stderr, `code` becomes the exit code."""
+
+    def __init__(self, message: str, code: ExitCode) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code

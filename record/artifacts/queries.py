@@ -1,0 +1,106 @@
+"""Reads of artifacts: where a fingerprint was reported, and what carries a name or a commit."""
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from record.database import Connection
+from record.ids import EntryIndex, Fingerprint, FlowId, TrailId
+from record.moment import Moment
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactReport:
+    """One report of an artifact into a trail."""
+
+    entry_index: EntryIndex
+    fingerprint: Fingerprint
+    name: str
+    kind: str
+    flow_id: FlowId
+    flow: str
+    trail_id: TrailId
+    trail: str
+    template_name: str
+    commit: str | None
+    commit_info: dict[str, Any] | None
+    commit_url: str | None
+    build_url: str | None
+    repository_url: str | None
+    external_urls: dict[str, Any]
+    annotations: dict[str, Any]
+    user_data: dict[str, Any]
+    reported_by: str
+    at: datetime
+
+
+_COLUMNS = """entry_index, fingerprint, name, kind, flow_id, flow, trail_id, trail, template_name, commit, commit_info, commit_url,
+       build_url, repository_url, external_urls, annotations, user_data, reported_by, at"""
+_JSON = ("commit_info", "external_urls", "annotations", "user_data")
+
+
+def _report(row: Any) -> ArtifactReport:
+    values = dict(row)
+    for name in _JSON:
+        values[name] = None if values[name] is None else json.loads(values[name])
+    return ArtifactReport(**values)
+
+
+_BY_FINGERPRINTS = f"""
+SELECT {_COLUMNS} FROM record.artifacts
+WHERE org_id = $1 AND fingerprint = ANY($3::text[]) AND entry_index < $2 AND ($4::text[] IS NULL OR flow = ANY($4))
+ORDER BY entry_index DESC"""
+
+
+async def reports_of(
+    connection: Connection,
+    moment: Moment,
+    fingerprints: Sequence[Fingerprint],
+    *,
+    readable: frozenset[str] | None = None,
+) -> list[list[ArtifactReport]]:
+    """All reports of each fingerprint, newest first, in the order asked."""
+    rows = await connection.fetch(
+        _BY_FINGERPRINTS,
+        moment.org_id,
+        moment.size,
+        fingerprints,
+        None if readable is None else sorted(readable),
+    )
+    found: dict[str, list[ArtifactReport]] = defaultdict(list)
+    for row in rows:
+        found[row["fingerprint"]].append(_report(row))
+    return [found.get(fingerprint, []) for fingerprint in fingerprints]
+
+
+_BY_TRAILS = f"""
+SELECT {_COLUMNS} FROM record.artifacts
+WHERE org_id = $1 AND trail_id = ANY($3::uuid[]) AND entry_index < $2 ORDER BY entry_index"""
+
+
+async def by_trails(connection: Connection, moment: Moment, trail_ids: Sequence[TrailId]) -> list[list[ArtifactReport]]:
+    """The artifacts of each trail: the latest of each template name, in the order in which the names first appeared."""
+    rows = await connection.fetch(_BY_TRAILS, moment.org_id, moment.size, trail_ids)
+    found: dict[TrailId, dict[str, ArtifactReport]] = defaultdict(dict)
+    for row in rows:
+        found[row["trail_id"]][row["template_name"]] = _report(row)
+    return [list(found.get(trail_id, {}).values()) for trail_id in trail_ids]
+
+
+_BY_PREFIX = """
+SELECT fingerprint FROM record.artifacts
+WHERE org_id = $1 AND fingerprint LIKE $3 || '%' AND entry_index < $2 AND ($4::text[] IS NULL OR flow = ANY($4))
+GROUP BY fingerprint ORDER BY fingerprint LIMIT $5"""
+
+
+async def fingerprints_like(
+    connection: Connection, moment: Moment, prefix: str, *, readable: frozenset[str] | None, limit: int
+) -> list[Fingerprint]:
+    """Fingerprints that begin with `prefix` (hexadecimal digits only), in order."""
+    rows = await connection.fetch(
+        _BY_PREFIX, moment.org_id, moment.size, prefix, None if readable is None else sorted(readable), limit
+    )
+    return [row["fingerprint"] for row in rows]

@@ -1,0 +1,113 @@
+"""The details that trails, artifacts and attestations share: commits, links and whatever users attach; and what they may hold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from muniment.proof import canonical
+from record.clock import to_rfc3339
+from record.ids import COMMIT, SHA256_HEX, checked_name
+from record.refusals import InvalidInput, TooLarge
+
+TEXT_MAX: Final = 4_000
+URL_MAX: Final = 2_048
+LINKS_MAX: Final = 50
+USER_DATA_BYTES_MAX: Final = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What is known of a git commit. Only `sha` is needed."""
+
+    sha: str
+    message: str | None = None
+    author: str | None = None
+    branch: str | None = None
+    url: str | None = None
+    committed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Evidence that stays with its owner: where it is, and the SHA-256 that it had."""
+
+    label: str
+    url: str
+    fingerprint: str | None = None
+
+
+def checked_text(value: str, *, field: str, most: int = TEXT_MAX) -> str:
+    """`value` if it is not too long."""
+    if len(value) > most:
+        raise InvalidInput(f"This {field} has {len(value)} characters. Use at most {most}.", field=field)
+    return value
+
+
+def checked_url(value: str | None, *, field: str) -> str | None:
+    """An absolute http or https URL; anything else could be a script in a reader's browser."""
+    if value is None:
+        return None
+    try:
+        parts = urlsplit(checked_text(value, field=field, most=URL_MAX))
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise InvalidInput(
+            f"{value[:80]!r} is not a web address. Give a URL that begins with https:// or http://.", field=field
+        )
+    return value
+
+
+def commit_details(commit: Commit | None) -> dict[str, Any]:
+    """`commit` and `commit_info` for an entry's body; empty without a commit."""
+    if commit is None:
+        return {}
+    checked_name(commit.sha, COMMIT, field="commit")
+    told = {
+        "message": None
+        if commit.message is None
+        else checked_text(commit.message, field="commit message", most=10_000),
+        "author": None if commit.author is None else checked_text(commit.author, field="commit author", most=512),
+        "branch": None if commit.branch is None else checked_text(commit.branch, field="branch", most=512),
+        "url": checked_url(commit.url, field="commit URL"),
+        "committed_at": None if commit.committed_at is None else to_rfc3339(commit.committed_at),
+    }
+    known = {key: value for key, value in told.items() if value is not None}
+    return {"commit": commit.sha, **({"commit_info": known} if known else {})}
+
+
+def links(external: tuple[Link, ...]) -> dict[str, dict[str, str]]:
+    """External URLs by label, each with its fingerprint where one is known."""
+    if len(external) > LINKS_MAX:
+        raise InvalidInput(
+            f"{len(external)} external URLs are too many. Use at most {LINKS_MAX}.", field="externalUrls"
+        )
+    written: dict[str, dict[str, str]] = {}
+    for link in external:
+        checked_text(link.label, field="label", most=128)
+        if not link.label or link.label in written:
+            raise InvalidInput(
+                f"The label {link.label!r} is empty or used twice. Give each external URL a label of its own.",
+                field="externalUrls",
+            )
+        entry = {"url": checked_url(link.url, field="external URL") or ""}
+        if link.fingerprint is not None:
+            entry["sha256"] = checked_name(link.fingerprint, SHA256_HEX, field="external fingerprint")
+        written[link.label] = entry
+    return written
+
+
+def attached(value: Mapping[str, Any], *, field: str) -> dict[str, Any]:
+    """User data or annotations: any JSON object that canonical JSON can say, up to 16 KiB."""
+    written = dict(value)
+    try:
+        size = len(canonical.encode(written))
+    except canonical.CanonicalError as error:
+        raise InvalidInput(f"The {field} cannot be recorded: {error}", field=field) from error
+    if size > USER_DATA_BYTES_MAX:
+        raise TooLarge(
+            f"The {field} are {size} bytes and {USER_DATA_BYTES_MAX} are the most. Upload them as evidence and name the digest."
+        )
+    return written

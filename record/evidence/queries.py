@@ -1,0 +1,86 @@
+"""Reads of evidence: what is in the vault for this organization, and which attestations name it."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from record.database import Connection
+from record.ids import Digest, EntryIndex
+from record.moment import Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Bytes in the vault, and the locked version of the object that holds them. Sizes in bytes."""
+
+    digest: Digest
+    size: int
+    crc32: int
+    media_type: str
+    key: str
+    version_id: str
+    retained_until: datetime
+    entry_index: EntryIndex
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AttachedFile:
+    """A file of an attestation."""
+
+    digest: Digest
+    file_name: str
+    media_type: str
+    size: int
+
+
+_BY_DIGESTS = """
+SELECT digest, size, crc32, media_type, key, version_id, retained_until, entry_index, at
+FROM record.evidence WHERE org_id = $1 AND entry_index < $2 AND digest = ANY($3::text[])"""
+
+
+async def by_digests(connection: Connection, moment: Moment, digests: Sequence[Digest]) -> list[Evidence | None]:
+    """Evidence in the order asked; None for digests that this organization has not stored."""
+    rows = await connection.fetch(_BY_DIGESTS, moment.org_id, moment.size, digests)
+    found = {row["digest"]: Evidence(**row) for row in rows}
+    return [found.get(digest) for digest in digests]
+
+
+_ATTACHED = """
+SELECT entry_index, digest, file_name, media_type, size FROM record.attestation_evidence
+WHERE org_id = $1 AND entry_index = ANY($2::bigint[]) ORDER BY entry_index, position"""
+
+
+async def attached_to(
+    connection: Connection, moment: Moment, attestations: Sequence[EntryIndex]
+) -> list[list[AttachedFile]]:
+    """The files of each attestation (named by its entry), in the order asked."""
+    rows = await connection.fetch(_ATTACHED, moment.org_id, attestations)
+    found: dict[int, list[AttachedFile]] = defaultdict(list)
+    for row in rows:
+        index, *values = row.values()
+        found[index].append(AttachedFile(*values))
+    return [found.get(index, []) for index in attestations]
+
+
+_FLOWS_NAMING = """
+SELECT DISTINCT a.flow FROM record.attestation_evidence e JOIN record.attestations a USING (org_id, entry_index)
+WHERE e.org_id = $1 AND e.digest = $2 AND e.entry_index < $3"""
+
+
+async def flows_naming(connection: Connection, moment: Moment, digest: Digest) -> frozenset[str]:
+    """Names of the flows in which some attestation names this evidence."""
+    rows = await connection.fetch(_FLOWS_NAMING, moment.org_id, digest, moment.size)
+    return frozenset(row["flow"] for row in rows)
+
+
+_STORED = """
+SELECT digest, size, crc32, media_type, key, version_id, retained_until, entry_index, at
+FROM record.evidence WHERE org_id = $1 AND entry_index < $2 AND digest > $3 ORDER BY digest LIMIT $4"""
+
+
+async def stored_after(connection: Connection, moment: Moment, digest: str, *, limit: int) -> list[Evidence]:
+    """A page of everything that this organization has in the vault, by digest."""
+    rows = await connection.fetch(_STORED, moment.org_id, moment.size, digest, limit)
+    return [Evidence(**row) for row in rows]

@@ -1,0 +1,151 @@
+"""Uses of flows: create one, change it."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from record.access import queries as access
+from record.access.rules import Action, Caller
+from record.flows import queries, templates
+from record.ids import FLOW_NAME, checked_name, uuid7
+from record.ledger.append import AlreadyRecorded
+from record.ledger.entries import Draft, Idempotency, Receipt
+from record.moment import Moment
+from record.record import Record
+from record.refusals import InvalidInput, NameTaken, NotFound
+
+EMPTY_TEMPLATE: Final = "version: 1\n"
+TAGS_MAX: Final = 64
+TAG: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}")
+DESCRIPTION_MAX: Final = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class CreateFlow:
+    """`template` is YAML; None begins with a template that asks for nothing."""
+
+    name: str
+    description: str = ""
+    template: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    public: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeFlow:
+    """What is None stays as it is."""
+
+    name: str
+    description: str | None = None
+    template: str | None = None
+    tags: dict[str, str] | None = None
+    public: bool | None = None
+
+
+async def create(
+    record: Record, caller: Caller, wish: CreateFlow, *, idempotency: Idempotency | None = None
+) -> Receipt:
+    """Creates a flow with the first version of its template."""
+    caller.require(Action.WRITE, flow=wish.name)
+    checked_name(wish.name, FLOW_NAME, field="flow name")
+    source = EMPTY_TEMPLATE if wish.template is None else wish.template
+    parsed = templates.parse(source)
+    await _check_house_rules(record, caller, parsed, name=wish.name)
+    body = {
+        "flow_id": str(uuid7()),
+        "version": 1,
+        "name": wish.name,
+        "description": _checked_description(wish.description),
+        "tags": _checked_tags(wish.tags),
+        "public": wish.public,
+        "template_version": 1,
+        "template": {"source": source, "parsed": templates.to_json(parsed)},
+    }
+    try:
+        return await record.ledger.append(caller, Draft("flow.created", body), idempotency=idempotency)
+    except AlreadyRecorded as error:
+        raise NameTaken(
+            f"A flow called {wish.name} exists already. Change it with changeFlow, or choose another name."
+        ) from error
+
+
+async def change(
+    record: Record, caller: Caller, wish: ChangeFlow, *, idempotency: Idempotency | None = None
+) -> Receipt:
+    """Records the flow anew. A template whose text differs gets the next number and is in force for trails begun from now on."""
+    caller.require(Action.WRITE, flow=wish.name)
+    while True:
+        flow = await _named(record, caller, wish.name)
+        body: dict[str, Any] = {
+            "flow_id": str(flow.flow_id),
+            "version": flow.version + 1,
+            "name": flow.name,
+            "description": flow.description if wish.description is None else _checked_description(wish.description),
+            "tags": flow.tags if wish.tags is None else _checked_tags(wish.tags),
+            "public": flow.public if wish.public is None else wish.public,
+            "template_version": flow.template_version,
+        }
+        if wish.template is not None and wish.template != flow.template_source:
+            parsed = templates.parse(wish.template)
+            await _check_house_rules(record, caller, parsed, name=None)
+            body["template_version"] = flow.template_version + 1
+            body["template"] = {"source": wish.template, "parsed": templates.to_json(parsed)}
+        try:
+            return await record.ledger.append(caller, Draft("flow.changed", body), idempotency=idempotency)
+        except AlreadyRecorded:
+            continue  # somebody changed the flow in between: read it again and build on that
+
+
+async def _named(record: Record, caller: Caller, name: str) -> queries.Flow:
+    moment = Moment.latest(caller.org_id, record.clock.now())
+    async with record.database.connection(caller.org_id) as connection:
+        flow = await queries.by_name(connection, moment, name)
+    if flow is None:
+        raise unknown_flow(name)
+    return flow
+
+
+def unknown_flow(name: str) -> NotFound:
+    """The one sentence for a flow that is not there (or not yours)."""
+    return NotFound(
+        f"There is no flow called {name[:80]} in this organization. Create it with createFlow, or check the name."
+    )
+
+
+async def _check_house_rules(record: Record, caller: Caller, template: templates.Template, *, name: str | None) -> None:
+    """The organization's pattern for flow names, and the attestation types that every template must ask for."""
+    moment = Moment.latest(caller.org_id, record.clock.now())
+    async with record.database.connection(caller.org_id) as connection:
+        organization = await access.organization(connection, moment)
+    if organization is None:
+        return
+    pattern = organization.flow_name_pattern
+    if name is not None and pattern is not None and not re.fullmatch(pattern, name):
+        raise InvalidInput(
+            f"{name} does not match this organization's pattern for flow names. Use a name that matches {pattern}.",
+            field="name",
+        )
+    missing = templates.missing_required_types(template, organization.required_types)
+    if missing:
+        raise InvalidInput(
+            f"This organization asks every template for attestations of type {', '.join(missing)}. Add them to the template.",
+            field="template",
+        )
+
+
+def _checked_description(description: str) -> str:
+    if len(description) > DESCRIPTION_MAX:
+        raise InvalidInput(
+            f"This description has {len(description)} characters. Use at most {DESCRIPTION_MAX}.", field="description"
+        )
+    return description
+
+
+def _checked_tags(tags: dict[str, str]) -> dict[str, str]:
+    if len(tags) > TAGS_MAX:
+        raise InvalidInput(f"{len(tags)} tags are too many. Use at most {TAGS_MAX}.", field="tags")
+    for key, value in tags.items():
+        checked_name(key, TAG, field="tag")
+        if len(value) > 256:
+            raise InvalidInput(f"The value of the tag {key} is longer than 256 characters. Shorten it.", field="tags")
+    return tags

@@ -1,0 +1,176 @@
+"""Reads of trails, and the facts that their verdicts are decided from: whole lists in a fixed number of statements."""
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from record.trails.facts import ArtifactFact, TrailFacts
+from record.attestations.rules import AttestationFact
+from record.database import Connection
+from record.flows.queries import understood
+from record.ids import EntryIndex, FlowId, TrailId
+from record.moment import Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """A trail as of a moment. `template` is the JSON text of the template in force, its own or the flow's."""
+
+    trail_id: TrailId
+    flow_id: FlowId
+    flow: str
+    name: str
+    description: str
+    commit: str | None
+    commit_info: dict[str, Any] | None
+    origin_url: str | None
+    external_urls: dict[str, Any]
+    user_data: dict[str, Any]
+    template_version: int
+    has_own_template: bool
+    template: str
+    version: int
+    begun_by: str
+    entry_index: EntryIndex
+    begun_index: EntryIndex
+    begun_at: datetime
+    changed_at: datetime
+
+
+_SELECT = """
+SELECT t.trail_id, t.flow_id, t.flow, t.name, t.description, t.commit, t.commit_info, t.origin_url, t.external_urls,
+       t.user_data, t.template_version, t.own_template IS NOT NULL AS has_own_template,
+       coalesce(t.own_template, f.template)::text AS template, t.version, first.begun_by, t.entry_index,
+       first.entry_index AS begun_index, first.at AS begun_at, t.at AS changed_at
+FROM record.trails first
+CROSS JOIN LATERAL (
+    SELECT * FROM record.trails v
+    WHERE v.org_id = $1 AND v.trail_id = first.trail_id AND v.entry_index < $2 ORDER BY v.entry_index DESC LIMIT 1
+) t
+JOIN record.flow_templates f ON f.org_id = $1 AND f.flow_id = t.flow_id AND f.version = t.template_version
+WHERE first.org_id = $1 AND first.version = 1 AND first.entry_index < $2"""
+
+
+def _trail(row: Any) -> Trail:
+    values = dict(row)
+    for name in ("commit_info", "external_urls", "user_data"):
+        values[name] = None if values[name] is None else json.loads(values[name])
+    return Trail(**values)
+
+
+async def by_name(connection: Connection, moment: Moment, flow: str, name: str) -> Trail | None:
+    """The trail of this name in the flow of that name."""
+    row = await connection.fetchrow(
+        f"{_SELECT} AND first.flow_id = (SELECT flow_id FROM record.flows WHERE org_id = $1 AND name = $3 AND version = 1) "
+        "AND first.name = $4",
+        moment.org_id,
+        moment.size,
+        flow,
+        name,
+    )
+    return None if row is None else _trail(row)
+
+
+async def by_ids(connection: Connection, moment: Moment, ids: Sequence[TrailId]) -> list[Trail | None]:
+    """Trails in the order asked; None for what is not there."""
+    rows = await connection.fetch(f"{_SELECT} AND first.trail_id = ANY($3::uuid[])", moment.org_id, moment.size, ids)
+    found = {row["trail_id"]: _trail(row) for row in rows}
+    return [found.get(trail_id) for trail_id in ids]
+
+
+async def page(
+    connection: Connection,
+    moment: Moment,
+    flow_id: FlowId,
+    *,
+    limit: int,
+    older_than: EntryIndex | None = None,
+    newer_than: EntryIndex | None = None,
+) -> list[Trail]:
+    """Trails of a flow, the last begun first. With `newer_than` alone: those just above it, in the same order."""
+    ascending = newer_than is not None and older_than is None
+    rows = await connection.fetch(
+        f"{_SELECT} AND first.flow_id = $3 AND ($4::bigint IS NULL OR first.entry_index < $4) "
+        f"AND ($5::bigint IS NULL OR first.entry_index > $5) "
+        f"ORDER BY first.entry_index {'ASC' if ascending else 'DESC'} LIMIT $6",
+        moment.org_id,
+        moment.size,
+        flow_id,
+        older_than,
+        newer_than,
+        limit,
+    )
+    trails = [_trail(row) for row in rows]
+    return trails[::-1] if ascending else trails
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something is reported into: a flow and a trail, known to exist."""
+
+    flow_id: FlowId
+    flow: str
+    trail_id: TrailId
+    trail: str
+    commit: str | None
+
+
+_PLACE = """
+SELECT f.flow_id, f.name AS flow, t.trail_id, t.name AS trail,
+       (SELECT v.commit FROM record.trails v WHERE v.org_id = $1 AND v.trail_id = t.trail_id
+        ORDER BY v.entry_index DESC LIMIT 1) AS commit,
+       ($4::text IS NULL OR EXISTS (
+           SELECT 1 FROM record.artifacts a WHERE a.org_id = $1 AND a.fingerprint = $4 AND a.trail_id = t.trail_id
+       )) AS has_artifact
+FROM record.flows f
+LEFT JOIN record.trails t ON t.org_id = $1 AND t.flow_id = f.flow_id AND t.name = $3 AND t.version = 1
+WHERE f.org_id = $1 AND f.name = $2 AND f.version = 1"""
+
+
+async def place(
+    connection: Connection, moment: Moment, flow: str, trail: str, *, fingerprint: str | None = None
+) -> tuple[Place | None, bool, bool]:
+    """The place of these names, whether the flow exists, and whether `fingerprint` was reported there. As of now."""
+    row = await connection.fetchrow(_PLACE, moment.org_id, flow, trail, fingerprint)
+    if row is None:
+        return None, False, False
+    if row["trail_id"] is None:
+        return None, True, False
+    where = Place(row["flow_id"], row["flow"], row["trail_id"], row["trail"], row["commit"])
+    return where, True, row["has_artifact"]
+
+
+_ATTESTATIONS = """
+SELECT trail_id, entry_index, attestation_id, name, type, compliant, explanation, fingerprint, template_name, commit,
+       overrides, expires_at
+FROM record.attestations WHERE org_id = $1 AND trail_id = ANY($3::uuid[]) AND entry_index < $2 ORDER BY entry_index"""
+
+_ARTIFACTS = """
+SELECT trail_id, entry_index, fingerprint, template_name, commit, name
+FROM record.artifacts WHERE org_id = $1 AND trail_id = ANY($3::uuid[]) AND entry_index < $2 ORDER BY entry_index"""
+
+
+async def facts_of(connection: Connection, moment: Moment, trails: Sequence[Trail]) -> list[TrailFacts]:
+    """What is known of these trails, in their order: two statements, however many trails."""
+    ids = [trail.trail_id for trail in trails]
+    attestations: dict[TrailId, list[AttestationFact]] = defaultdict(list)
+    artifacts: dict[TrailId, list[ArtifactFact]] = defaultdict(list)
+    for row in await connection.fetch(_ATTESTATIONS, moment.org_id, moment.size, ids):
+        trail_id, *values = row.values()
+        attestations[trail_id].append(AttestationFact(*values))
+    for row in await connection.fetch(_ARTIFACTS, moment.org_id, moment.size, ids):
+        trail_id, *values = row.values()
+        artifacts[trail_id].append(ArtifactFact(*values))
+    return [
+        TrailFacts(
+            name=trail.name,
+            template=understood(trail.template),
+            template_version=trail.template_version,
+            attestations=tuple(attestations.get(trail.trail_id, ())),
+            artifacts=tuple(artifacts.get(trail.trail_id, ())),
+        )
+        for trail in trails
+    ]
