@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import NamedTuple
 
 from record.ids import EntryIndex
 
@@ -21,9 +22,8 @@ class Status(Enum):
     UNKNOWN = "UNKNOWN"
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """One step of a judgement.
+class Reason(NamedTuple):
+    """One step of a judgement. A named tuple, because a page of trails makes thousands.
 
     `rule` says what was asked and by whom (`template v3, line 7: unit-tests (junit)`), `subject` what it was asked of,
     `outcome` how that went, `explanation` the sentence for people, `remedy` what would satisfy it (None when satisfied),

@@ -1,5 +1,6 @@
 """Uses of access: begin an organization, add and change principals, issue, rotate and revoke keys, recognise a caller."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,6 +29,7 @@ KINDS: Final = ("person", "service_account")
 KEY_DAYS_DEFAULT: Final = 90
 KEY_DAYS_MAX: Final = 3660
 OVERLAP_HOURS_MAX: Final = 24 * 30
+RETENTION_DAYS_MAX: Final = 36_525
 
 _BEGIN_LEDGER = """
 INSERT INTO ops.ledgers (org_id, name, origin, size, at, access_index) VALUES ($1, $2, $3, 0, $4, 0)
@@ -295,3 +297,54 @@ def _expiry(now: datetime, days: int | None) -> datetime:
     if not 1 <= days <= KEY_DAYS_MAX:
         raise InvalidInput(f"{days} days is no life for a key. Choose 1 to {KEY_DAYS_MAX}.", field="expiresInDays")
     return now + timedelta(days=days)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeOrganization:
+    """What is None stays as it is; `flow_name_pattern` "" lifts the pattern."""
+
+    retention_days: int | None = None
+    flow_name_pattern: str | None = None
+    required_types: Sequence[str] | None = None
+    public: bool | None = None
+
+
+async def change_organization(
+    record: Record, caller: Caller, wish: ChangeOrganization, *, idempotency: Idempotency | None = None
+) -> Receipt:
+    """Settles what the organization asks of its flows, how long evidence is kept, and whether anyone may read it."""
+    caller.require(Action.ADMINISTER)
+    moment = Moment.latest(caller.org_id, record.clock.now())
+    async with record.database.connection(caller.org_id) as connection:
+        now = await queries.organization(connection, moment)
+    if now is None:
+        raise NotFound("There is no such organization. Check the name.")
+    if wish.retention_days is not None and not 1 <= wish.retention_days <= RETENTION_DAYS_MAX:
+        raise InvalidInput(
+            f"{wish.retention_days} days is out of range. Keep evidence for 1 to {RETENTION_DAYS_MAX} days.",
+            field="retentionDays",
+        )
+    pattern = now.flow_name_pattern if wish.flow_name_pattern is None else wish.flow_name_pattern or None
+    if pattern is not None:
+        _check_pattern(pattern)
+    body = {
+        "organization_id": str(now.org_id),
+        "name": now.name,
+        "origin": now.origin,
+        "retention_days": now.retention_days if wish.retention_days is None else wish.retention_days,
+        "flow_name_pattern": pattern,
+        "required_types": list(now.required_types if wish.required_types is None else wish.required_types),
+        "public": now.public if wish.public is None else wish.public,
+    }
+    return await record.ledger.append(caller, Draft("organization.changed", body), idempotency=idempotency)
+
+
+def _check_pattern(pattern: str) -> None:
+    if len(pattern) > 256:
+        raise InvalidInput("This pattern is longer than 256 characters. Shorten it.", field="flowNamePattern")
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise InvalidInput(
+            f"The pattern is no regular expression: {error}. Correct it.", field="flowNamePattern"
+        ) from error

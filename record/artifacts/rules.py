@@ -37,6 +37,8 @@ class Docket:
     """The part of `on_trail` that the template asks for: it counts for each artifact too."""
     by_fingerprint: dict[str, list[AttestationFact]]
     by_template_name: dict[str, list[AttestationFact]]
+    reports: dict[str, list[ArtifactFact]]
+    """Reports by template name, of the names under which something was attested ahead."""
 
 
 class Examined(NamedTuple):
@@ -62,7 +64,11 @@ def open_docket(trail: TrailFacts, *, now: datetime) -> Docket:
     wanted = trail.template.trail if trail.template is not None else ()
     rules = labels(has_template=trail.template is not None, version=trail.template_version)
     found = tuple(find(wanted, on_trail, now=now))
-    return Docket(trail, now, rules, found, found[: len(wanted)], by_fingerprint, by_template_name)
+    reports: dict[str, list[ArtifactFact]] = {name: [] for name in by_template_name}
+    for report in trail.artifacts:
+        if report.template_name in reports:
+            reports[report.template_name].append(report)
+    return Docket(trail, now, rules, found, found[: len(wanted)], by_fingerprint, by_template_name, reports)
 
 
 def judge_artifact(trail: TrailFacts, artifact: ArtifactFact, *, now: datetime) -> Verdict:
@@ -133,7 +139,7 @@ def _about(docket: Docket, artifact: ArtifactFact) -> Sequence[AttestationFact]:
         return named
     commits = Commits(
         report.commit
-        for report in (*docket.trail.artifacts, artifact)
-        if report.fingerprint == artifact.fingerprint and report.template_name == artifact.template_name
+        for report in (*docket.reports[artifact.template_name], artifact)
+        if report.fingerprint == artifact.fingerprint
     )
     return [*named, *(fact for fact in awaited if fact.commit in commits)]

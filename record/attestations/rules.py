@@ -13,20 +13,18 @@ Rules kept here (DOMAIN, "Attestations" and "Verdicts"):
  * an attestation of the wrong type is present and wrong, not missing, or it could hide a failed one of the right type.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Final, NamedTuple
+from operator import itemgetter
+from typing import NamedTuple, cast
 from uuid import UUID
 
 from record.clock import to_rfc3339
 from record.flows.templates import ANY_TYPE, Wanted
 from record.ids import EntryIndex
-from record.verdicts import Reason, Status, Verdict, worst
-
-OVERRIDE: Final = "override"
+from record.verdicts import Reason, Status, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +59,6 @@ class Finding(NamedTuple):
     """The latest attestation of the name; None when there is none."""
     override: AttestationFact | None
     """The override that stands in for its verdict now."""
-
-
-class _Expiry(NamedTuple):
-    """When an override expires, and what that does to its finding."""
-
-    instant: datetime
-    before: Status
-    after: Status
 
 
 class Labels(NamedTuple):
@@ -118,27 +108,21 @@ def find(wanted: Sequence[Wanted], facts: Iterable[AttestationFact], *, now: dat
     return found
 
 
-def holds_until(found: Iterable[Finding], *, also: Iterable[Status] = ()) -> datetime | None:
-    """When the `worst` of all this changes by time alone: the first expiry after which it is another status.
+def holds_until(found: Sequence[Finding]) -> datetime | None:
+    """When the `worst` of all this changes by time alone; None when it never does.
 
-    `also` are the statuses of parts that no expiry can change.
+    All that time does is end overrides, which turns right into wrong or wrong into right. Wrong beats everything, so the whole
+    changes when the first wrong appears or the last one disappears, whatever else is missing or unknown.
     """
-    found = tuple(found)
-    expiries = [
-        expiry for finding in found if finding.override is not None and (expiry := _expiry(finding)) is not None
-    ]
-    if not expiries:
+    ends = [end for finding in found if finding.override is not None and (end := _end_of_override(finding)) is not None]
+    if not ends:
         return None
-    counts = Counter(also)
-    counts.update(finding.status for finding in found)
-    status_now = worst(counts)
-    expiries.sort(key=_instant)
-    for instant, together in groupby(expiries, key=_instant):
-        for expiry in together:
-            counts[expiry.before] -= 1
-            counts[expiry.after] += 1
-        if worst(+counts) is not status_now:
-            return instant
+    wrong = wrong_now = sum(finding.status is Status.NON_COMPLIANT for finding in found)
+    ends.sort()
+    for instant, together in groupby(ends, key=itemgetter(0)):
+        wrong += sum(change for _, change in together)
+        if (wrong > 0) is not (wrong_now > 0):
+            return cast("datetime", instant)
     return None
 
 
@@ -147,7 +131,8 @@ def judge_attestation(
 ) -> Verdict:
     """One attestation by itself: as its type's rule judged it, unless it decides for its name and an override stands in."""
     latest, overrides = _deciding(same_subject)
-    decides = attestation.overrides is None and latest.get(attestation.name, attestation) is attestation
+    newest = latest.get(attestation.name, attestation)
+    decides = attestation.overrides is None and newest.entry_index <= attestation.entry_index
     override = _live(overrides.get(attestation.name), now) if decides else None
     compliant = (override or attestation).compliant
     finding = Finding(Status.COMPLIANT if compliant else Status.NON_COMPLIANT, None, attestation, override)
@@ -176,12 +161,17 @@ def explain(finding: Finding, rules: Labels, subject: str) -> Reason:
         rule = f"{rules.asked}, line {wanted.line}: {fact.name} ({wanted.type})"
         if not matches(wanted.type, fact.type):
             explanation = f"{fact.name} was attested as {fact.type}, and {wanted.type} is asked for."
-            remedy = f"Attest {fact.name} on {subject} as {wanted.type}."
-            return Reason(rule, subject, status, explanation, remedy, fact.entry_index)
+            in_type = f"Attest {fact.name} on {subject} as {wanted.type}."
+            return Reason(rule, subject, status, explanation, in_type, fact.entry_index)
     if override is not None:
         return _explain_override(fact, override, rule, subject)
-    again = None if status is Status.COMPLIANT else f"Attest {fact.name} on {subject} again, with a compliant result."
-    return Reason(rule, subject, status, fact.explanation, again, fact.entry_index)
+    if status is Status.COMPLIANT:
+        remedy = None
+    elif fact.overrides is not None:
+        remedy = f"Override {fact.overrides} on {subject} anew, or let this override expire."
+    else:
+        remedy = f"Attest {fact.name} on {subject} again, with a compliant result."
+    return Reason(rule, subject, status, fact.explanation, remedy, fact.entry_index)
 
 
 def summary(found: Iterable[Finding]) -> str:
@@ -245,19 +235,14 @@ def _live(override: AttestationFact | None, now: datetime) -> AttestationFact | 
     return override
 
 
-def _expiry(finding: Finding) -> _Expiry | None:
-    """What the override's end does to the finding; None when nothing. A wrong type stays wrong all the while."""
+def _end_of_override(finding: Finding) -> tuple[datetime, int] | None:
+    """When the finding's override ends, and by how much that changes the number of wrong things; None when by nothing."""
     _, wanted, fact, override = finding
     if fact is None or override is None or override.expires_at is None or override.compliant is fact.compliant:
         return None
     if wanted is not None and not matches(wanted.type, fact.type):
-        return None
-    after = Status.COMPLIANT if fact.compliant else Status.NON_COMPLIANT
-    return _Expiry(override.expires_at, finding.status, after)
-
-
-def _instant(expiry: _Expiry) -> datetime:
-    return expiry.instant
+        return None  # the wrong type stays wrong all the while
+    return override.expires_at, -1 if fact.compliant else 1
 
 
 def _entry_index(fact: AttestationFact) -> int:

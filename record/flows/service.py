@@ -1,5 +1,6 @@
 """Uses of flows: create one, change it."""
 
+import asyncio
 import re
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -49,7 +50,7 @@ async def create(
     caller.require(Action.WRITE, flow=wish.name)
     checked_name(wish.name, FLOW_NAME, field="flow name")
     source = EMPTY_TEMPLATE if wish.template is None else wish.template
-    parsed = templates.parse(source)
+    parsed = await asyncio.to_thread(templates.parse, source)
     await _check_house_rules(record, caller, parsed, name=wish.name)
     body = {
         "flow_id": str(uuid7()),
@@ -86,7 +87,7 @@ async def change(
             "template_version": flow.template_version,
         }
         if wish.template is not None and wish.template != flow.template_source:
-            parsed = templates.parse(wish.template)
+            parsed = await asyncio.to_thread(templates.parse, wish.template)
             await _check_house_rules(record, caller, parsed, name=None)
             body["template_version"] = flow.template_version + 1
             body["template"] = {"source": wish.template, "parsed": templates.to_json(parsed)}

@@ -11,7 +11,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from muniment.proof import canonical, merkle
-
 from record.clock import from_rfc3339, to_rfc3339
 from record.ids import EntryIndex, KeyId, OrgId, PrincipalId, uuid7
 from record.refusals import InvalidInput, TooLarge

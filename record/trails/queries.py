@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from record.trails.facts import ArtifactFact, TrailFacts
 from record.attestations.rules import AttestationFact
 from record.database import Connection
 from record.flows.queries import understood
 from record.ids import EntryIndex, FlowId, TrailId
 from record.moment import Moment
+from record.trails.facts import ArtifactFact, TrailFacts
 
 
 @dataclass(frozen=True, slots=True)

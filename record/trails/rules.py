@@ -56,11 +56,7 @@ class Examination:
 
     def holds_until(self) -> datetime | None:
         """Until when the status holds if nothing is recorded; None when time alone cannot change it."""
-        found = [*self.docket.on_trail, *(finding for part in self.parts for finding in part.found)]
-        # No expiry makes an artifact reported, or anything known of it.
-        unknown = [part.status for part in self.parts if part.status is Status.UNKNOWN]
-        missing = [Status.INCOMPLETE for part in self.parts if part.wanted is not None and part.examined is None]
-        return holds_until(found, also=[*unknown, *missing])
+        return holds_until([*self.docket.on_trail, *[finding for part in self.parts for finding in part.found]])
 
     def reasons(self) -> tuple[Reason, ...]:
         """Why: the trail's own attestations, then its artifacts."""
@@ -135,7 +131,7 @@ def _unreported_rest(docket: Docket, latest: dict[str, ArtifactFact], asked_for:
 def _since_latest_report(docket: Docket, latest: ArtifactFact) -> list[AttestationFact]:
     """What was attested under this template name after its latest report, and of a commit that nobody reported."""
     name = latest.template_name
-    commits = Commits(report.commit for report in docket.trail.artifacts if report.template_name == name)
+    commits = Commits(report.commit for report in docket.reports[name])
     return [
         fact
         for fact in docket.by_template_name[name]

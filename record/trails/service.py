@@ -1,5 +1,6 @@
 """Uses of trails: begin one, or begin it again with newer details."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,7 +49,7 @@ async def begin(record: Record, caller: Caller, wish: BeginTrail, *, idempotency
     if wish.origin_url is not None:
         body["origin_url"] = details.checked_url(wish.origin_url, field="origin URL")
     if wish.template is not None:
-        body["own_template"] = templates.to_json(templates.parse(wish.template))
+        body["own_template"] = templates.to_json(await asyncio.to_thread(templates.parse, wish.template))
     while True:
         try:
             return await record.ledger.append(

@@ -201,4 +201,7 @@ def test_an_attestation_that_no_longer_decides_keeps_its_own_verdict() -> None:
 def test_an_override_is_itself_the_verdict_that_it_gives() -> None:
     override = overridden(5, compliant=False)
 
-    assert by_itself(override, attested(4, compliant=True)).status is Status.NON_COMPLIANT
+    verdict = by_itself(override, attested(4, compliant=True))
+
+    assert verdict.status is Status.NON_COMPLIANT
+    assert verdict.reasons[0].remedy == "Override unit-tests on trail 1234 anew, or let this override expire."
