@@ -15,7 +15,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from pydantic import ValidationError
 
@@ -57,10 +57,18 @@ async def _run(settings: Settings, options: argparse.Namespace) -> int:
 
 async def _create(record: Record, options: argparse.Namespace) -> int:
     """Creates an organization; its first admin key goes into a file that only its owner may read."""
-    if options.key_file is not None and options.key_file.exists():
-        sys.stderr.write(f"{options.key_file} exists already. Choose another file for the key.\n")
-        return 2
-    caller, issued = await service.create_organization(record, options.name, admin=options.admin)
+    if options.key_file is None:
+        caller, issued = await service.create_organization(record, options.name, admin=options.admin)
+    else:
+        try:
+            handle = os.open(options.key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            sys.stderr.write(f"{options.key_file} exists already. Choose another file for the key.\n")
+            return 2
+        with os.fdopen(handle, "w") as file:
+            caller, issued = await service.create_organization(
+                record, options.name, admin=options.admin, keep=lambda token: _write_now(file, token)
+            )
     origin = issued.receipt.ledger
     told: dict[str, Any] = {
         "organization": caller.organization,
@@ -74,12 +82,15 @@ async def _create(record: Record, options: argparse.Namespace) -> int:
         told["key"] = issued.token
         sys.stderr.write("The key is shown this once and kept nowhere. Put it somewhere safe.\n")
     else:
-        handle = os.open(options.key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as file:
-            file.write(f"{issued.token}\n")
         told["key_file"] = str(options.key_file)
     _tell(told)
     return 0
+
+
+def _write_now(file: TextIO, token: str) -> None:
+    file.write(f"{token}\n")
+    file.flush()
+    os.fsync(file.fileno())
 
 
 async def _change(record: Record, options: argparse.Namespace) -> int:

@@ -1,7 +1,7 @@
 """Uses of access: begin an organization, add and change principals, issue, rotate and revoke keys, recognise a caller."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -32,8 +32,11 @@ OVERLAP_HOURS_MAX: Final = 24 * 30
 RETENTION_DAYS_MAX: Final = 36_525
 
 _BEGIN_LEDGER = """
-INSERT INTO ops.ledgers (org_id, name, origin, size, at, access_index) VALUES ($1, $2, $3, 0, $4, 0)
-ON CONFLICT (name) DO NOTHING"""
+WITH begun AS (
+    INSERT INTO ops.ledgers (org_id, name, origin, size, at, access_index) VALUES ($1, $2, $3, 0, $4, 0)
+    ON CONFLICT (name) DO NOTHING RETURNING org_id
+)
+SELECT org_id FROM begun UNION ALL SELECT org_id FROM ops.ledgers WHERE name = $2 LIMIT 1"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,36 +47,62 @@ class IssuedKey:
     receipt: Receipt
 
 
-async def create_organization(record: Record, name: str, *, admin: str) -> tuple[Caller, IssuedKey]:
+async def create_organization(
+    record: Record, name: str, *, admin: str, keep: Callable[[str], None] = lambda token: None
+) -> tuple[Caller, IssuedKey]:
     """Begins an organization and its ledger, with a first person who is its admin, and issues that person's key.
 
-    Three entries by the operator. Interrupted between them it can be run again: what is there is kept.
+    Three entries by the operator. If we die between them, the same call again does what is left. `keep` is given the token
+    before its key is recorded, so that a key that opens is never one that nobody has.
     """
     checked_name(name, ORGANIZATION_NAME, field="organization name")
-    org_id = OrgId(uuid7())
+    checked_name(admin, PRINCIPAL_NAME, field="name")
     origin = f"{record.settings.log_origin}/log/{name}"
-    caller = operator(org_id, name)
     async with record.database.operations() as connection:
-        begun = await connection.execute(_BEGIN_LEDGER, org_id, name, origin, record.clock.now())
-    if begun != "INSERT 0 1":
+        org_id = await connection.fetchval(_BEGIN_LEDGER, OrgId(uuid7()), name, origin, record.clock.now())
+    caller = operator(org_id, name)
+    moment = Moment.latest(org_id, record.clock.now())
+    async with record.database.connection(org_id) as connection:
+        begun = await queries.organization(connection, moment)
+        people = await queries.principals(connection, moment, name=admin)
+        keys = await queries.keys(connection, moment)
+    if keys or (begun is not None and not people and await _has_people(record, moment)):
         raise NameTaken(f"An organization called {name} exists already. Choose another name.")
-    await record.ledger.append(
+    if begun is None:
+        await record.ledger.append(caller, Draft("organization.created", _settled(record, org_id, name, origin)))
+    if people:
+        person = people[0].principal_id
+    else:
+        added = await add_principal(record, caller, name=admin, kind="person", grants=[Grant(Role.ADMIN)])
+        person = PrincipalId(UUID(added.body["principal_id"]))
+    issued = await _issue(
+        record,
         caller,
-        Draft(
-            "organization.created",
-            {
-                "organization_id": str(org_id),
-                "name": name,
-                "origin": origin,
-                "retention_days": record.settings.retention_days,
-                "required_types": [],
-                "public": False,
-            },
-        ),
+        principal_id=person,
+        description="first admin key",
+        scopes=None,
+        expires_at=_expiry(record.clock.now(), None),
+        extra={},
+        idempotency=None,
+        keep=keep,
     )
-    added = await add_principal(record, caller, name=admin, kind="person", grants=[Grant(Role.ADMIN)])
-    person = PrincipalId(UUID(added.body["principal_id"]))
-    return caller, await issue_key(record, caller, principal_id=person, description="first admin key")
+    return caller, issued
+
+
+def _settled(record: Record, org_id: OrgId, name: str, origin: str) -> dict[str, object]:
+    return {
+        "organization_id": str(org_id),
+        "name": name,
+        "origin": origin,
+        "retention_days": record.settings.retention_days,
+        "required_types": [],
+        "public": False,
+    }
+
+
+async def _has_people(record: Record, moment: Moment) -> bool:
+    async with record.database.connection(moment.org_id) as connection:
+        return bool(await queries.principals(connection, moment))
 
 
 async def add_principal(
@@ -260,8 +289,10 @@ async def _issue(
     expires_at: datetime,
     extra: dict[str, object],
     idempotency: Idempotency | None,
+    keep: Callable[[str], None] = lambda token: None,
 ) -> IssuedKey:
     token = tokens.new_token(caller.org_id)
+    keep(token)
     key_id = KeyId(uuid7())
     body = {
         "key_id": str(key_id),
