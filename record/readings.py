@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from record.access import readings as access
+from record.archives import readings as archives
 from record.artifacts import readings as artifacts
 from record.attestations import readings as attestations
 from record.evidence import readings as evidence
@@ -12,6 +13,7 @@ from record.flows import readings as flows
 from record.ledger.append import idempotency_rows
 from record.ledger.entries import Entry
 from record.ledger.readings import Reading, Row
+from record.scrubbing import readings as scrubbing
 from record.trails import readings as trails
 
 READINGS: Final[Mapping[str, Reading]] = MappingProxyType(
@@ -22,6 +24,8 @@ READINGS: Final[Mapping[str, Reading]] = MappingProxyType(
         **artifacts.READINGS,
         **attestations.READINGS,
         **evidence.READINGS,
+        **archives.READINGS,
+        **scrubbing.READINGS,
     }
 )
 

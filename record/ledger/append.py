@@ -28,7 +28,7 @@ from record.ledger.entries import By, Draft, Entry, Idempotency, Receipt
 from record.ledger.heads import Head, Heads
 from record.ledger.models import IdempotencyKey
 from record.ledger.readings import Row
-from record.refusals import IdempotencyConflict, Unavailable
+from record.refusals import IdempotencyConflict, Refusal, Unavailable
 
 ACCESS_KINDS: Final = frozenset(
     {
@@ -103,10 +103,9 @@ class Ledger:
         self._enqueue(caller.org_id, waiting)
         try:
             return await asyncio.shield(waiting.done)
-        except AlreadyRecorded as error:
-            prior = None
-            if idempotency is not None and error.constraint == "idempotency_keys_pkey":
-                prior = await self.prior(caller, idempotency)
+        except AlreadyRecorded:
+            # Twins may meet at any unique name, not only at that of the idempotency key.
+            prior = None if idempotency is None else await self.prior(caller, idempotency)
             if prior is None:
                 raise
             return prior
@@ -195,15 +194,17 @@ class Ledger:
     async def _commit_or_split(self, org_id: OrgId, batch: list[_Waiting]) -> None:
         try:
             receipts = await self._commit(org_id, batch)
-        except asyncpg.IntegrityConstraintViolationError as error:
-            if len(batch) == 1:
-                _fail(batch[0], AlreadyRecorded(error.constraint_name or ""))
-                return
-            for waiting in batch:
-                await self._commit_or_split(org_id, [waiting])
-        except Exception as error:  # noqa: BLE001 (told to everyone who shares the commit)
+        except (AccessChanged, Refusal) as error:  # the same for everyone who shares the commit
             for waiting in batch:
                 _fail(waiting, error)
+        except Exception as error:  # noqa: BLE001 (told to whoever it is the fault of)
+            if len(batch) > 1:
+                for waiting in batch:
+                    await self._commit_or_split(org_id, [waiting])
+            elif isinstance(error, asyncpg.IntegrityConstraintViolationError):
+                _fail(batch[0], AlreadyRecorded(error.constraint_name or ""))
+            else:
+                _fail(batch[0], error)
         else:
             for waiting, receipt in zip(batch, receipts, strict=True):
                 if not waiting.done.done():
@@ -250,7 +251,7 @@ class Ledger:
             org_id,
             len(batch),
             at,
-            batch[-1].draft.kind in ACCESS_KINDS,
+            any(waiting.draft.kind in ACCESS_KINDS for waiting in batch),
             batch[0].access_index,
             [waiting.draft.id for waiting in batch],
             [waiting.draft.kind for waiting in batch],
