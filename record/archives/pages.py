@@ -1,0 +1,183 @@
+"""The pages that people open first: facts in, `index.html` and `README.txt` out.
+
+`index.html` needs nothing but a browser: one style sheet inside, no script, no address outside of the archive but those that were
+recorded. It is written row by row, so that a flow with thousands of trails costs no more memory than one trail. Nothing in it
+depends on when it is made: the same question at the same ledger size gives the same page.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from record.archives import paths
+from record.archives.rules import Question
+from record.archives.selection import EvidenceFile
+from record.artifacts.queries import ArtifactReport
+from record.attestations.queries import Attestation
+from record.clock import to_rfc3339
+from record.ledger.queries import StoredCheckpoint
+from record.moment import Moment
+from record.trails.queries import Trail
+from record.verdicts import Status, Verdict
+
+DETAILED_TRAILS_MAX: Final = 200
+"""With more trails than this the page has a row for each and no more: the entries have the rest."""
+_CHUNKS: Final = 256
+
+_WORDS: Final = {
+    Status.COMPLIANT: ("ok", "\u2713", "Compliant"),
+    Status.NON_COMPLIANT: ("bad", "\u2717", "Not compliant"),
+    Status.INCOMPLETE: ("open", "\u25d0", "Incomplete"),
+    Status.UNKNOWN: ("none", "?", "Unknown"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AttestationSection:
+    """An attestation, what it is about, and its files in the archive."""
+
+    attestation: Attestation
+    subject: str
+    files: Sequence[EvidenceFile]
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactSection:
+    """An artifact as it was reported into the trail, and the verdict on it there."""
+
+    report: ArtifactReport
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class TrailSection:
+    """A trail with its verdict. What is in it is given only for a page with details; the counts always."""
+
+    trail: Trail
+    verdict: Verdict
+    artifact_count: int
+    attestation_count: int
+    artifacts: Sequence[ArtifactSection] = ()
+    attestations: Sequence[AttestationSection] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who wrote entries of this archive, and through which key (None: at the server itself)."""
+
+    principal: str
+    key_id: str | None
+    key_description: str | None
+    entries: int
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRow:
+    """An entry, as the table of entries shows it."""
+
+    index: int
+    at: datetime
+    kind: str
+    principal: str
+    key_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """What stands at the head of every archive."""
+
+    organization: str
+    origin: str
+    question: Question
+    moment: Moment
+    checkpoint: StoredCheckpoint
+    verifier_key: str
+    trail_count: int
+    entry_count: int
+    evidence_count: int
+    evidence_bytes: int
+    is_whole_ledger: bool
+
+    @property
+    def title(self) -> str:
+        """The question in a few words."""
+        question = self.question
+        if question.trail is not None:
+            return f"{question.flow} / {question.trail}"
+        if question.fingerprint is not None:
+            return f"Artifact {question.fingerprint[:12]}\u2026"
+        return question.flow or self.organization
+
+    @property
+    def is_detailed(self) -> bool:
+        """Whether the page has a section for each trail."""
+        return self.trail_count <= DETAILED_TRAILS_MAX
+
+
+async def index_html(
+    cover: Cover,
+    *,
+    trails: AsyncIterator[TrailSection],
+    authors: Sequence[Author],
+    entries: AsyncIterator[EntryRow] | None,
+) -> AsyncIterator[bytes]:
+    """The page, in pieces. `entries` None leaves the table of entries out."""
+    template = _ENVIRONMENT.get_template("index.html")
+    pieces: list[str] = []
+    async for piece in template.generate_async(cover=cover, trails=trails, authors=authors, entries=entries):
+        pieces.append(piece)
+        if len(pieces) == _CHUNKS:
+            yield "".join(pieces).encode()
+            pieces.clear()
+    yield "".join(pieces).encode()
+
+
+async def readme(cover: Cover) -> bytes:
+    """What this is and how to check it, for somebody who has a text editor and Python."""
+    return (await _ENVIRONMENT.get_template("README.txt").render_async(cover=cover)).encode()
+
+
+def _bytes(count: int) -> str:
+    size = float(count)
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{count} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"
+
+
+def _instant(instant: datetime) -> str:
+    return f"{to_rfc3339(instant)[:19].replace('T', ' ')} UTC"
+
+
+_FILTERS: Final[dict[str, Any]] = {
+    "bytes": _bytes,
+    "count": lambda number: f"{number:,}",
+    "href": paths.href,
+    "instant": _instant,
+    "rfc3339": to_rfc3339,
+    "words": _WORDS.__getitem__,
+}
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=select_autoescape(("html",)),
+        enable_async=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(_FILTERS)
+    return environment
+
+
+_ENVIRONMENT: Final = _environment()

@@ -1,0 +1,32 @@
+"""Clears out of the vault what was never finished: uploads in parts whose server died, and staged bytes that became nothing.
+
+Nothing of it was ever recorded, so nothing of it is evidence. A live upload looks the same, so only what is older than any may be
+goes.
+"""
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from record.record import Record
+from record.refusals import Refusal
+
+OLDER_THAN: Final = timedelta(days=1)
+EVERY_SECONDS: Final = 6 * 3600.0
+
+log = structlog.get_logger(__name__)
+
+
+async def run_tidying(record: Record, stop: asyncio.Event) -> None:
+    """Tidies now and then until `stop`."""
+    while not stop.is_set():
+        try:
+            for done in await record.vault.sweep(older_than=OLDER_THAN):
+                log.info("tidied the vault", done=done)
+        except Refusal as refusal:
+            log.warning("the vault is not tidied", why=refusal.message)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), timeout=EVERY_SECONDS)
