@@ -1,0 +1,32 @@
+"""`python -m api`: the API on one address, until SIGTERM, which drains.
+
+Settings come from the environment (docs/operating.md). When it listens it says so in one line on stdout; logs go to stderr.
+"""
+
+import sys
+
+from pydantic import ValidationError
+
+from api import logs
+from api.app import create_app
+from api.graphql.schema import SCHEMA
+from api.routes import ROUTES
+from api.server import Server, configuration
+from record.settings import Settings
+
+
+def main() -> int:
+    """Serves until it is told to stop."""
+    try:
+        settings = Settings.from_environment()
+    except ValidationError as error:
+        sys.stderr.write(f"These settings are missing or wrong. See docs/operating.md.\n{error}\n")
+        return 2
+    logs.configure(settings.log_format)
+    app = create_app(settings, schema=SCHEMA, routes=ROUTES)
+    Server(configuration(app, settings), app).run()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

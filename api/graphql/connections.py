@@ -1,0 +1,126 @@
+"""Connections with keyset cursors: a page costs the same wherever it lies.
+
+A cursor is the key of its node (a name, an entry index), opaque to clients. One node more than asked for is read, to know whether
+there is more.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import strawberry
+
+from record.refusals import InvalidInput
+
+Item = TypeVar("Item")
+Row = TypeVar("Row")
+
+PAGE_SIZE_DEFAULT = 20
+
+
+@strawberry.type(description="Whether there is more, and where to go on.")
+class PageInfo:
+    has_next_page: bool = strawberry.field(description="Whether there are nodes after this page.")
+    has_previous_page: bool = strawberry.field(description="Whether there are nodes before this page.")
+    start_cursor: str | None = strawberry.field(description="Cursor of the first node here.")
+    end_cursor: str | None = strawberry.field(description="Cursor of the last node here: give it as `after` to go on.")
+
+
+@strawberry.type(description="A node and where it stands.")
+class Edge(Generic[Item]):
+    cursor: str = strawberry.field(description="Where this node stands: an opaque text for `after` and `before`.")
+    node: Item = strawberry.field(description="What stands here.")
+
+
+@strawberry.type(description="A page of nodes.")
+class Connection(Generic[Item]):
+    edges: list[Edge[Item]] = strawberry.field(description="The nodes of this page with their cursors.")
+    nodes: list[Item] = strawberry.field(description="The nodes of this page.")
+    page_info: PageInfo = strawberry.field(description="Whether there is more.")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What part of a list is wanted: `limit` nodes after one key or before another, counted from that side."""
+
+    limit: int
+    after: str | None
+    before: str | None
+    backward: bool
+
+    @property
+    def fetch(self) -> int:
+        """How many rows to read: one more than wanted."""
+        return self.limit + 1
+
+
+def wanted(*, first: int | None, after: str | None, last: int | None, before: str | None, most: int) -> Wanted:
+    """The part that these arguments ask for. Refuses what Relay leaves undefined: both directions in one question."""
+    backward = last is not None or (before is not None and first is None)
+    if (first is not None and last is not None) or (after is not None and before is not None):
+        raise InvalidInput(
+            "`first` and `after` go forward, `last` and `before` backward. Use one pair of them.", field="first"
+        )
+    if (backward and after is not None) or (not backward and before is not None):
+        raise InvalidInput("`first` goes with `after`, `last` with `before`. Change one of them.", field="first")
+    limit = last if backward else first
+    if limit is None:
+        limit = min(PAGE_SIZE_DEFAULT, most)
+    if not 0 <= limit <= most:
+        raise InvalidInput(
+            f"A page of {limit} is out of range. Ask for 0 to {most} and follow the cursors.", field="first"
+        )
+    return Wanted(limit, _opened(after), _opened(before), backward)
+
+
+def index_key(cursor: str | None) -> int | None:
+    """The entry index in an opened cursor."""
+    if cursor is None:
+        return None
+    if not cursor.isascii() or not cursor.isdecimal() or len(cursor) > 16:
+        raise _foreign()
+    return int(cursor)
+
+
+def connect(
+    rows: Sequence[Row], want: Wanted, *, key: Callable[[Row], object], node: Callable[[Row], Item]
+) -> Connection[Item]:
+    """The connection over `rows`, which were read in the list's order with `want.fetch` as the limit."""
+    more = len(rows) > want.limit
+    shown = rows
+    if more:
+        shown = rows[len(rows) - want.limit :] if want.backward else rows[: want.limit]
+    edges = [Edge(cursor=_sealed(key(row)), node=node(row)) for row in shown]
+    return Connection(
+        edges=edges,
+        nodes=[edge.node for edge in edges],
+        page_info=PageInfo(
+            has_next_page=want.before is not None if want.backward else more,
+            has_previous_page=more if want.backward else want.after is not None,
+            start_cursor=edges[0].cursor if edges else None,
+            end_cursor=edges[-1].cursor if edges else None,
+        ),
+    )
+
+
+def _sealed(key: object) -> str:
+    return base64.urlsafe_b64encode(str(key).encode()).decode().rstrip("=")
+
+
+def _opened(cursor: str | None) -> str | None:
+    if cursor is None:
+        return None
+    try:
+        return base64.b64decode(
+            cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True
+        ).decode()
+    except (UnicodeError, binascii.Error):
+        raise _foreign() from None
+
+
+def _foreign() -> InvalidInput:
+    return InvalidInput(
+        "This cursor is not one that this server gave. Use a cursor from a page of the same list.", field="after"
+    )

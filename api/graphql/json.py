@@ -1,0 +1,34 @@
+"""Strict JSON in, compact JSON out.
+
+What two readers could understand in two ways is refused before anybody reads it: names given twice, NaN, integers that share
+a double, lone surrogates, NUL, nesting without end. The rules are the ledger's own, so what is let in can be recorded.
+"""
+
+import json
+from typing import Any
+
+import orjson
+
+from muniment.proof import canonical
+from record.refusals import InvalidInput
+
+
+def decode(data: bytes | str) -> Any:
+    """The value that `data` spells; refuses anything but strict JSON, saying what is wrong."""
+    try:
+        return canonical.parse(data)
+    except canonical.CanonicalError as error:
+        raise InvalidInput(str(error)) from None
+
+
+def decode_message(data: bytes | str) -> Any:
+    """As `decode`, with the exception that Strawberry's WebSocket adapter knows."""
+    try:
+        return canonical.parse(data)
+    except canonical.CanonicalError as error:
+        raise json.JSONDecodeError(str(error), "", 0) from None
+
+
+def encode(value: object) -> bytes:
+    """The bytes of an answer. Scalars have made plain values of everything by then."""
+    return orjson.dumps(value)

@@ -1,0 +1,241 @@
+"""The record at a moment: where every question begins."""
+
+from datetime import datetime
+from functools import lru_cache
+from typing import Annotated, TypeAlias
+from uuid import UUID
+
+import strawberry
+
+from api.graphql.access import Organization, Principal
+from api.graphql.archives import Archive, archive_of, archive_page
+from api.graphql.artifacts import Artifact, artifact_of
+from api.graphql.attestations import Attestation, AttestationType, SigningKey
+from api.graphql.connections import Connection
+from api.graphql.context import Info
+from api.graphql.flows import Flow, flow_named, flow_page
+from api.graphql.ledger import After, Before, Entry, First, Last, Ledger
+from api.graphql.loaders import loaders_at
+from api.graphql.nodes import Node, split_id, uuid_in
+from api.graphql.trails import Trail, trail_named
+from record.access import queries as access
+from record.access.rules import Action
+from record.artifacts import queries as artifacts
+from record.attestations import queries as attestations
+from record.clock import to_rfc3339
+from record.ids import AttestationId, EntryIndex, Fingerprint, FlowId, LedgerSize, PrincipalId, TrailId
+from record.ledger import queries as ledger
+from record.moment import Moment
+from record.refusals import Ambiguous, InvalidInput
+from record.search.queries import search
+
+SEARCH_HITS_MAX = 20
+
+SearchHit: TypeAlias = Annotated[Flow | Trail | Artifact, strawberry.union("SearchHit", description="Something found.")]
+
+
+@strawberry.type(description="The record at one moment. Everything below it is answered as of that moment.")
+class Record:
+    size: LedgerSize = strawberry.field(description="The ledger size that it is pinned to.")
+    instant: datetime = strawberry.field(description="The instant that it is pinned to; only expiry looks at it.")
+    moment: strawberry.Private[Moment]
+
+    @strawberry.field(description="The ledger behind it.")
+    def ledger(self, info: Info) -> Ledger:
+        return Ledger(origin=info.context.head.origin, size=self.size, moment=self.moment)
+
+    @strawberry.field(description="The organization; null at a size before it began.")
+    async def organization(self, info: Info) -> Organization | None:
+        async with info.context.record.database.connection(self.moment.org_id) as connection:
+            row = await access.organization(connection, self.moment)
+        return None if row is None else Organization.of(row)
+
+    @strawberry.field(description="Its flows, by name.")
+    async def flows(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Flow]:
+        return await flow_page(info, self.moment, first=first, after=after, last=last, before=before)
+
+    @strawberry.field(description="The flow of this name; null when there is none.")
+    async def flow(self, info: Info, name: str) -> Flow | None:
+        return await flow_named(info, self.moment, name)
+
+    @strawberry.field(description="The trail of this name in the flow of that name; null when there is none.")
+    async def trail(self, info: Info, flow: str, name: str) -> Trail | None:
+        return await trail_named(info, self.moment, flow, name)
+
+    @strawberry.field(
+        description="The artifact of this fingerprint, or of the only one that begins so; null when there is none."
+    )
+    async def artifact(self, info: Info, fingerprint: Fingerprint) -> Artifact | None:
+        if len(fingerprint) < 64:
+            async with info.context.record.database.connection(self.moment.org_id) as connection:
+                found = await artifacts.fingerprints_like(
+                    connection, self.moment, fingerprint, readable=info.context.caller.readable_flows(), limit=3
+                )
+            if not found:
+                return None
+            if len(found) > 1:
+                raise Ambiguous(
+                    f"{fingerprint} is the beginning of several fingerprints: {', '.join(found)}. Give more digits."
+                )
+            fingerprint = found[0]
+        return await artifact_of(info, self.moment, fingerprint)
+
+    @strawberry.field(description="The newest version of each custom attestation type.")
+    async def attestation_types(self, info: Info) -> list[AttestationType]:
+        async with info.context.record.database.connection(self.moment.org_id) as connection:
+            return [AttestationType.of(row) for row in await attestations.custom_types(connection, self.moment)]
+
+    @strawberry.field(description="Public keys that provenance may be signed with, retired ones included.")
+    async def signing_keys(self, info: Info) -> list[SigningKey]:
+        async with info.context.record.database.connection(self.moment.org_id) as connection:
+            return [SigningKey.of(row) for row in await attestations.signing_keys(connection, self.moment)]
+
+    @strawberry.field(description="People and service accounts, in the order in which they were added.")
+    async def principals(self, info: Info) -> list[Principal]:
+        info.context.caller.require(Action.READ)
+        async with info.context.record.database.connection(self.moment.org_id) as connection:
+            return [Principal.of(row, self.moment) for row in await access.principals(connection, self.moment)]
+
+    @strawberry.field(description="Archives, the last requested first. Needs the role auditor.")
+    async def archives(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Archive]:
+        return await archive_page(info, self.moment, first=first, after=after, last=last, before=before)
+
+    @strawberry.field(description="The archive of this id; null when there is none.")
+    async def archive(self, info: Info, id: strawberry.ID) -> Archive | None:  # noqa: A002
+        return await archive_of(info, self.moment, uuid_in(id, "Archive", field="id"))
+
+    @strawberry.field(
+        description="What begins with this text: flows and trails by name, trails and artifacts by commit, artifacts by name "
+        "or fingerprint. At most 20 of each."
+    )
+    async def search(self, info: Info, query: str) -> list[SearchHit]:
+        text = query.strip().removeprefix("sha256:")
+        if not 1 <= len(text) <= 256:
+            raise InvalidInput(
+                "Search for a text of 1 to 256 characters: a name, a commit, a fingerprint.", field="query"
+            )
+        readable = info.context.caller.readable_flows()
+        async with info.context.record.database.connection(self.moment.org_id) as connection:
+            found = await search(connection, self.moment, text, readable=readable, limit=SEARCH_HITS_MAX)
+        loaders = loaders_at(info, self.moment)
+        hits: list[Flow | Trail | Artifact | None] = []
+        flows = await loaders.flows.load_many(found.flows)
+        hits += [None if flow is None else Flow.of(flow, self.moment) for flow in flows]
+        trails = await loaders.trails.load_many(found.trails)
+        hits += [None if trail is None else Trail.of(trail, info, self.moment) for trail in trails]
+        reports = await loaders.reports.load_many(found.artifacts)
+        hits += [Artifact.of(each, self.moment) for each in reports]
+        return [hit for hit in hits if hit is not None]
+
+
+@lru_cache(maxsize=4096)
+def _instant_of(org_id: object, size: int) -> list[datetime]:
+    """A place to keep the instant of a size: it never changes, and asking costs a statement."""
+    return []
+
+
+async def record_at(info: Info, at: datetime | None, size: LedgerSize | None) -> Record:
+    """The record as it stands; or at a size, at the instant of its newest entry; or at an instant, with what it held then."""
+    context = info.context
+    if at is None and size is None:
+        return _record(context.moment)
+    head = context.head
+    if size is not None and size > head.size:
+        raise InvalidInput(
+            f"The ledger holds {head.size} entries, not yet {size}. Ask for a size up to {head.size}.", field="size"
+        )
+    if at is not None and at > context.instant:
+        raise InvalidInput(
+            f"{to_rfc3339(at)} is in the future. Ask for an instant that has passed, or leave `at` out.", field="at"
+        )
+    org_id, was_sized = context.caller.org_id, size is not None
+    async with context.record.database.connection(org_id) as connection:
+        if size is None:
+            assert at is not None
+            size = head.size if at >= head.at else await ledger.size_at(connection, org_id, at)
+        if at is None:
+            kept = _instant_of(org_id, size)
+            if not kept:
+                newest = await ledger.entry(connection, Moment(org_id, size, head.at), EntryIndex(max(size - 1, 0)))
+                kept.append(head.at if newest is None else newest.at)
+            at = kept[0]
+    if was_sized or at < head.at:
+        context.pinned(size)
+    else:
+        _ = context.moment  # at or after the newest entry: the next one may yet have this instant
+    return _record(Moment(org_id, size, at))
+
+
+def _record(moment: Moment) -> Record:
+    return Record(size=moment.size, instant=moment.instant, moment=moment)
+
+
+async def node(info: Info, node_id: str) -> Node | None:
+    """Whatever has this id, as of now, if the caller may see it."""
+    kind, key = split_id(node_id)
+    find = _FINDERS.get(kind)
+    if find is None:
+        raise InvalidInput(
+            f"{node_id[:80]!r} is no id of this server. Use one that an answer gave you, unchanged.", field="id"
+        )
+    try:
+        return await find(info, info.context.moment, key)
+    except ValueError:
+        return None
+
+
+async def _flow(info: Info, moment: Moment, key: str) -> Node | None:
+    row = await loaders_at(info, moment).flows.load(FlowId(UUID(key)))
+    return Flow.of(row, moment) if row is not None and info.context.caller.may(Action.READ, flow=row.name) else None
+
+
+async def _trail(info: Info, moment: Moment, key: str) -> Node | None:
+    row = await loaders_at(info, moment).trails.load(TrailId(UUID(key)))
+    return (
+        Trail.of(row, info, moment) if row is not None and info.context.caller.may(Action.READ, flow=row.flow) else None
+    )
+
+
+async def _artifact(info: Info, moment: Moment, key: str) -> Node | None:
+    return await artifact_of(info, moment, Fingerprint(key))
+
+
+async def _attestation(info: Info, moment: Moment, key: str) -> Node | None:
+    async with info.context.record.database.connection(moment.org_id) as connection:
+        row = (await attestations.by_ids(connection, moment, [AttestationId(UUID(key))]))[0]
+    return (
+        Attestation.of(row, moment) if row is not None and info.context.caller.may(Action.READ, flow=row.flow) else None
+    )
+
+
+async def _entry(info: Info, moment: Moment, key: str) -> Node | None:
+    info.context.caller.require(Action.READ)
+    async with info.context.record.database.connection(moment.org_id) as connection:
+        row = await ledger.entry(connection, moment, EntryIndex(int(key)))
+    return None if row is None else Entry.of(row)
+
+
+async def _principal(info: Info, moment: Moment, key: str) -> Node | None:
+    info.context.caller.require(Action.READ)
+    async with info.context.record.database.connection(moment.org_id) as connection:
+        found = await access.principals(connection, moment, ids=[PrincipalId(UUID(key))])
+    return Principal.of(found[0], moment) if found else None
+
+
+async def _archive(info: Info, moment: Moment, key: str) -> Node | None:
+    return await archive_of(info, moment, UUID(key))
+
+
+_FINDERS = {
+    "Archive": _archive,
+    "Flow": _flow,
+    "Trail": _trail,
+    "Artifact": _artifact,
+    "Attestation": _attestation,
+    "Entry": _entry,
+    "Principal": _principal,
+}

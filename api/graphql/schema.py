@@ -1,0 +1,85 @@
+"""The schema: the parts put together. `make schema` writes it to schema.graphql, and a test fails when that is stale."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Final
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+
+from api.graphql import record as at_moment
+from api.graphql.access import AccessMutations, Viewer
+from api.graphql.archives import Archive, ArchiveMutations, watch
+from api.graphql.artifacts import ArtifactMutations
+from api.graphql.attest import AttestationMutations
+from api.graphql.context import Info
+from api.graphql.errors import HANDLERS
+from api.graphql.flows import FlowMutations
+from api.graphql.ledger import Entry
+from api.graphql.nodes import Node
+from api.graphql.record import Record, record_at
+from api.graphql.scalars import SCALARS
+from api.graphql.trails import TrailMutations
+from api.graphql.watching import entries_after
+from record.ids import LedgerSize
+
+
+@strawberry.type(description="Questions. Each answer is of one moment, and says which.")
+class Query:
+    @strawberry.field(description="Who is asking.")
+    def viewer(self, info: Info) -> Viewer:
+        _ = info.context.moment  # it is about the caller as of now
+        return Viewer.of(info.context.caller)
+
+    @strawberry.field(description="The record as it stands, or as it stood at an instant or at a ledger size.")
+    async def record(
+        self,
+        info: Info,
+        at: Annotated[datetime | None, strawberry.argument(description="As it stood at this instant.")] = None,
+        size: Annotated[LedgerSize | None, strawberry.argument(description="As it stood at this ledger size.")] = None,
+    ) -> Record:
+        return await record_at(info, at, size)
+
+    @strawberry.field(description="Whatever has this id, as of now; null when it is not there or not yours to see.")
+    async def node(self, info: Info, id: strawberry.ID) -> Node | None:  # noqa: A002
+        return await at_moment.node(info, id)
+
+
+@strawberry.type(description="Writes. Each appends an entry, and gives its receipt or the reason why not.")
+class Mutation(
+    FlowMutations, TrailMutations, ArtifactMutations, AttestationMutations, ArchiveMutations, AccessMutations
+):
+    pass
+
+
+@strawberry.type(description="What happens, as it happens.")
+class Subscription:
+    @strawberry.subscription(
+        description="Entries in ledger order, from `after` on or from now on, as they become durable. To go on after a break, "
+        "give the size that follows the last entry you saw."
+    )
+    async def entries(
+        self,
+        info: Info,
+        after: Annotated[
+            LedgerSize | None,
+            strawberry.argument(description="Begin behind this many entries; without it, from now on."),
+        ] = None,
+    ) -> AsyncIterator[Entry]:
+        async for entry in entries_after(info, after):
+            yield entry
+
+    @strawberry.subscription(description="An archive: now, whenever it is further, and a last time when it has ended.")
+    async def archive(self, info: Info, id: strawberry.ID) -> AsyncIterator[Archive]:  # noqa: A002
+        async for state in watch(info, id):
+            yield state
+
+
+SCHEMA: Final = strawberry.Schema(
+    query=Query,
+    mutation=Mutation,
+    subscription=Subscription,
+    config=StrawberryConfig(scalar_map=dict(SCALARS)),
+    exception_handlers=list(HANDLERS),
+)
+"""The schema that the server serves."""

@@ -1,0 +1,97 @@
+"""How a mutation writes: once for each idempotency key, as the caller who is recognised at that moment.
+
+    receipt = await perform(info, lambda caller, once: flows.create(record, caller, wish, idempotency=once), input=input, key=key)
+
+A repeated request (same key, same input) is answered before anything is decided again: by then the rules might refuse what they
+allowed the first time, such as a name that is taken now because the first request took it.
+"""
+
+import dataclasses
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from enum import Enum
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+
+import strawberry
+
+from api.graphql.context import Info
+from muniment.proof import canonical
+from record.access.rules import Caller
+from record.clock import to_rfc3339
+from record.ledger.append import AccessChanged, AlreadyRecorded
+from record.ledger.entries import Idempotency, Receipt
+from record.refusals import InvalidInput, NameTaken, Unavailable
+
+Action: TypeAlias = Callable[[Caller, Idempotency | None], Awaitable[Receipt]]
+
+KEY_LENGTH_MAX: Final = 255
+ATTEMPTS: Final = 3
+
+
+async def perform(info: Info, action: Action, *, input: object, key: str | None) -> Receipt:  # noqa: A002
+    """The receipt of `action`, or of the earlier request with the same key; what is read afterwards sees the write."""
+    context = info.context
+    once = None if key is None else Idempotency(_checked(key), fingerprint(info.field_name, input))
+    if once is not None:
+        prior = await context.record.ledger.prior(context.caller, once)
+        if prior is not None:
+            context.advance(prior)
+            return prior
+    receipt = await _attempt(info, action, once)
+    context.advance(receipt)
+    return receipt
+
+
+def fingerprint(mutation: str, input: object) -> str:  # noqa: A002
+    """SHA-256 of what a mutation was asked for: the same however it was written down."""
+    try:
+        return hashlib.sha256(canonical.encode({"mutation": mutation, "input": plain(input)})).hexdigest()
+    except canonical.CanonicalError as error:
+        raise InvalidInput(f"This cannot be recorded: {error}") from None
+
+
+def plain(value: Any) -> Any:
+    """An input as JSON values: fields that were left out are left out, each kind of value has one spelling."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            field.name: plain(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+            if getattr(value, field.name) is not strawberry.UNSET
+        }
+    if isinstance(value, Mapping):
+        return {str(name): plain(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, datetime):
+        return to_rfc3339(value)
+    if isinstance(value, UUID):
+        return str(value)
+    return value
+
+
+async def _attempt(info: Info, action: Action, once: Idempotency | None) -> Receipt:
+    context = info.context
+    for attempt in range(ATTEMPTS):
+        try:
+            return await action(context.caller, once)
+        except AccessChanged:
+            if attempt + 1 < ATTEMPTS:
+                context.renew(await context.recognise_again())
+        except AlreadyRecorded as error:
+            raise NameTaken(
+                "Something else was recorded under that name at the same moment. Look at what is there, then try again."
+            ) from error
+    raise Unavailable("Who may do what in this organization is changing right now. Try again in a moment.")
+
+
+def _checked(key: str) -> str:
+    if not 1 <= len(key) <= KEY_LENGTH_MAX:
+        raise InvalidInput(
+            f"An idempotency key has 1 to {KEY_LENGTH_MAX} characters. Use a new UUID for each request that you mean.",
+            field="idempotencyKey",
+        )
+    return key
