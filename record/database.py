@@ -16,20 +16,19 @@ from typing import Final, TypeAlias
 import asyncpg
 
 from record.ids import OrgId
-from record.refusals import Unavailable
+from record.refusals import InvalidInput, Unavailable
 
 LOST: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
     ConnectionError,
     OSError,
     TimeoutError,
 )
-"""What the driver raises when PostgreSQL is away, going down or too slow."""
+"""What the driver raises when PostgreSQL is away, going down, full, too slow, or no longer the primary."""
 
 Connection: TypeAlias = asyncpg.Connection
 
@@ -41,6 +40,8 @@ class Database:
         self._url = url
         self._timeout_seconds = timeout_seconds
         self._free = asyncio.Semaphore(connections_max)
+        self._connections_max = connections_max
+        self._open: set[Connection] = set()
         self._idle: dict[OrgId | None, deque[Connection]] = defaultdict(deque)
         self._closed = False
 
@@ -77,6 +78,12 @@ class Database:
                 raise Unavailable(
                     "The database went away while this was being answered. Try again; give the same idempotency key to a write."
                 ) from error
+            except asyncpg.DataError as error:
+                if not _unspeakable(error):
+                    raise
+                raise InvalidInput(
+                    "This text holds a NUL character or half of a surrogate pair, and nothing in the record does. Leave it out."
+                ) from error
             except asyncio.CancelledError:
                 connection.terminate()  # a statement may still be running on it: never lend it again
                 raise
@@ -84,18 +91,19 @@ class Database:
                 await self._take_back(org_id, connection)
 
     async def _bound(self, org_id: OrgId | None) -> Connection:
-        """An idle connection of this organization, else one of another's bound anew, else a new one."""
+        """An idle connection of this organization, else a new one, else one of another organization's bound anew."""
         idle = self._idle[org_id]
         while idle:
             connection = idle.pop()
             if not connection.is_closed():
                 return connection
-        for others in self._idle.values():
-            while others:
-                connection = others.popleft()
-                if not connection.is_closed():
-                    await self._bind(connection, org_id)
-                    return connection
+        if len(self._open) >= self._connections_max:
+            for others in self._idle.values():
+                while others:
+                    connection = others.popleft()
+                    if not connection.is_closed():
+                        await self._bind(connection, org_id)
+                        return connection
         connection = await asyncpg.connect(
             self._url,
             timeout=self._timeout_seconds,
@@ -103,6 +111,8 @@ class Database:
             statement_cache_size=300,
             server_settings={"application_name": "muniment", "search_path": "record", "jit": "off"},
         )
+        self._open.add(connection)
+        connection.add_termination_listener(self._open.discard)
         await self._bind(connection, org_id)
         return connection
 
@@ -122,3 +132,9 @@ class Database:
             connection.terminate()
             return
         self._idle[org_id].append(connection)
+
+
+def _unspeakable(error: asyncpg.DataError) -> bool:
+    """Whether PostgreSQL, or the driver before it, was given a text that UTF-8 or PostgreSQL cannot hold."""
+    refused = asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError
+    return isinstance(error, refused) or isinstance(error.__cause__, UnicodeEncodeError)

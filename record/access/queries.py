@@ -61,14 +61,17 @@ def _loads(text: str) -> list[dict[str, object]]:
 
 
 _PRESENTED_KEY = """
-SELECT k.key_id, k.principal_id, p.name, p.disabled, p.grants, k.scopes, k.expires_at,
-       (SELECT min(r.effective_at) FROM record.key_revocations r
-        WHERE r.org_id = $1 AND r.key_id = k.key_id) AS revoked_at
+SELECT k.key_id, k.principal_id, p.name, p.disabled, p.grants, k.scopes, k.expires_at, r.revoked, r.revoked_at
 FROM record.api_keys k
 CROSS JOIN LATERAL (
     SELECT name, disabled, grants FROM record.principals p
     WHERE p.org_id = $1 AND p.principal_id = k.principal_id ORDER BY entry_index DESC LIMIT 1
 ) p
+CROSS JOIN LATERAL (
+    SELECT coalesce(bool_or(r.effective_at <= e.at), false) AS revoked, min(r.effective_at) AS revoked_at
+    FROM record.key_revocations r JOIN record.entries e USING (org_id, entry_index)
+    WHERE r.org_id = $1 AND r.key_id = k.key_id
+) r
 WHERE k.org_id = $1 AND k.token_sha256 = $2"""
 
 
@@ -85,6 +88,7 @@ async def key_by_token(connection: Connection, org_id: OrgId, token_sha256: byte
         grants=_grants(row["grants"]) or (),
         scopes=_grants(row["scopes"]),
         expires_at=row["expires_at"],
+        revoked=row["revoked"],
         revoked_at=row["revoked_at"],
     )
 

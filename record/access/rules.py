@@ -145,7 +145,10 @@ def _flows_readable_by(grants: Iterable[Grant]) -> frozenset[str] | None:
 
 @dataclass(frozen=True, slots=True)
 class KeyFacts:
-    """What is known of a presented key."""
+    """What is known of a presented key.
+
+    `revoked`: by an entry that took effect with itself. No clock is asked then: the ledger's may be ahead of this one's.
+    """
 
     key_id: KeyId
     principal_id: PrincipalId
@@ -154,12 +157,13 @@ class KeyFacts:
     grants: tuple[Grant, ...]
     scopes: tuple[Grant, ...] | None
     expires_at: datetime | None
+    revoked: bool
     revoked_at: datetime | None
 
     def opens(self, *, now: datetime) -> bool:
         """A key opens from its issue until the first of its expiry and its revocation, exclusive."""
         until = self.opens_until
-        return not self.disabled and (until is None or now < until)
+        return not self.disabled and not self.revoked and (until is None or now < until)
 
     @property
     def opens_until(self) -> datetime | None:
@@ -175,6 +179,14 @@ def checked_grants(wished: Sequence[Mapping[str, Any]], *, field: str) -> tuple[
     except (ValueError, KeyError) as error:
         known = ", ".join(role.value for role in Role)
         raise InvalidInput(f"A grant names no known role. Use one of {known}.", field=field) from error
+
+
+def pattern_as_schema(pattern: str) -> dict[str, Any]:
+    """An organization's pattern for names as JSON Schema: a stranger's program, and so only ever run in the sandbox.
+
+    The pattern stands there by itself as well, because one that is broken might be mended by what is put around it.
+    """
+    return {"type": "string", "allOf": [{"pattern": pattern}, {"pattern": f"^(?:{pattern})$"}]}
 
 
 OPERATOR: Final = PrincipalId(UUID(int=0))

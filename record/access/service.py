@@ -1,6 +1,5 @@
 """Uses of access: begin an organization, add and change principals, issue, rotate and revoke keys, recognise a caller."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,8 +7,9 @@ from typing import Final
 from uuid import UUID
 
 from record.access import queries, tokens
-from record.access.rules import Action, Caller, Grant, Role, operator
+from record.access.rules import Action, Caller, Grant, Role, operator, pattern_as_schema
 from record.clock import to_rfc3339
+from record.flows.templates import TYPES, is_type
 from record.ids import (
     ORGANIZATION_NAME,
     PRINCIPAL_NAME,
@@ -173,6 +173,7 @@ async def issue_key(
     """
     if principal_id != caller.principal_id:
         caller.require(Action.ADMINISTER)
+        await _require_principal(record, caller, principal_id)
     if scopes is None:
         scopes = caller.scopes
     elif caller.scopes is not None and not set(scopes) <= set(caller.scopes):
@@ -316,6 +317,13 @@ async def _key(record: Record, caller: Caller, key_id: KeyId) -> queries.Key:
     return found[0]
 
 
+async def _require_principal(record: Record, caller: Caller, principal_id: PrincipalId) -> None:
+    moment = Moment.latest(caller.org_id, record.clock.now())
+    async with record.database.connection(caller.org_id) as connection:
+        if not await queries.principals(connection, moment, ids=[principal_id]):
+            raise NotFound("There is nobody of that id in this organization. Add them first, or check the id.")
+
+
 def _require_own_key_or_admin(caller: Caller, key: queries.Key) -> None:
     """Its own principal's keys; for a narrowed key only itself, since a sibling may be wider."""
     own = key.principal_id == caller.principal_id and caller.scopes is None
@@ -356,8 +364,9 @@ async def change_organization(
             field="retentionDays",
         )
     pattern = now.flow_name_pattern if wish.flow_name_pattern is None else wish.flow_name_pattern or None
-    if pattern is not None:
-        _check_pattern(pattern)
+    if wish.flow_name_pattern:
+        await _check_pattern(record, wish.flow_name_pattern)
+    _check_types(wish.required_types or ())
     body = {
         "organization_id": str(now.org_id),
         "name": now.name,
@@ -370,12 +379,21 @@ async def change_organization(
     return await record.ledger.append(caller, Draft("organization.changed", body), idempotency=idempotency)
 
 
-def _check_pattern(pattern: str) -> None:
+async def _check_pattern(record: Record, pattern: str) -> None:
     if len(pattern) > 256:
         raise InvalidInput("This pattern is longer than 256 characters. Shorten it.", field="flowNamePattern")
     try:
-        re.compile(pattern)
-    except re.error as error:
+        await record.sandbox.check_type(pattern_as_schema(pattern), [])
+    except InvalidInput as error:
         raise InvalidInput(
-            f"The pattern is no regular expression: {error}. Correct it.", field="flowNamePattern"
+            f"{pattern!r} is no regular expression (ECMA-262, as in JSON Schema). Correct it.", field="flowNamePattern"
         ) from error
+
+
+def _check_types(required: Sequence[str]) -> None:
+    for name in required:
+        if not is_type(name):
+            raise InvalidInput(
+                f"{name[:80]!r} is not an attestation type. Use one of {', '.join(TYPES)}, or custom:NAME.",
+                field="requiredTypes",
+            )

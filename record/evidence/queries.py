@@ -49,14 +49,14 @@ async def by_digests(connection: Connection, moment: Moment, digests: Sequence[D
 
 _ATTACHED = """
 SELECT entry_index, digest, file_name, media_type, size FROM record.attestation_evidence
-WHERE org_id = $1 AND entry_index = ANY($2::bigint[]) ORDER BY entry_index, position"""
+WHERE org_id = $1 AND entry_index < $2 AND entry_index = ANY($3::bigint[]) ORDER BY entry_index, position"""
 
 
 async def attached_to(
     connection: Connection, moment: Moment, attestations: Sequence[EntryIndex]
 ) -> list[list[AttachedFile]]:
     """The files of each attestation (named by its entry), in the order asked."""
-    rows = await connection.fetch(_ATTACHED, moment.org_id, attestations)
+    rows = await connection.fetch(_ATTACHED, moment.org_id, moment.size, attestations)
     found: dict[int, list[AttachedFile]] = defaultdict(list)
     for row in rows:
         index, *values = row.values()

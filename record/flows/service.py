@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from record.access import queries as access
-from record.access.rules import Action, Caller
+from record.access.rules import Action, Caller, pattern_as_schema
 from record.flows import queries, templates
 from record.ids import FLOW_NAME, checked_name, uuid7
 from record.ledger.append import AlreadyRecorded
@@ -121,7 +121,7 @@ async def _check_house_rules(record: Record, caller: Caller, template: templates
     if organization is None:
         return
     pattern = organization.flow_name_pattern
-    if name is not None and pattern is not None and not re.fullmatch(pattern, name):
+    if name is not None and pattern is not None and not await _matches(record, pattern, name):
         raise InvalidInput(
             f"{name} does not match this organization's pattern for flow names. Use a name that matches {pattern}.",
             field="name",
@@ -132,6 +132,11 @@ async def _check_house_rules(record: Record, caller: Caller, template: templates
             f"This organization asks every template for attestations of type {', '.join(missing)}. Add them to the template.",
             field="template",
         )
+
+
+async def _matches(record: Record, pattern: str, name: str) -> bool:
+    judged = await record.sandbox.read_custom(name, schema=pattern_as_schema(pattern), rules=[])
+    return judged.compliant
 
 
 def _checked_description(description: str) -> str:

@@ -153,6 +153,12 @@ def from_json(value: dict[str, Any]) -> Template:
     )
 
 
+def is_type(text: str) -> bool:
+    """Whether this is a type that attestations have and templates ask for by name."""
+    custom = text.startswith(CUSTOM) and TYPE_NAME.fullmatch(text[len(CUSTOM) :]) is not None
+    return custom or text in TYPES
+
+
 def missing_required_types(template: Template, required: Collection[str]) -> tuple[str, ...]:
     """Those of the organization's `required` types that the template asks for nowhere.
 
@@ -198,8 +204,7 @@ def _wanted(item: "_Node") -> Wanted:
 
 def _type(node: "_Node") -> str:
     text = _text(node, "type")
-    custom = text.startswith(CUSTOM) and TYPE_NAME.fullmatch(text[len(CUSTOM) :])
-    if not custom and text != ANY_TYPE and text not in TYPES:
+    if text != ANY_TYPE and not is_type(text):
         known = ", ".join(TYPES)
         _refuse(node, f"{_shown(node)} is not an attestation type. Use one of: {known}, custom:NAME, or '*' for any.")
     return text
