@@ -1,0 +1,206 @@
+"""Every query of the record, each with a question that an organization with everything in it can answer.
+
+`KNOWN` is what a stranger may have heard of that organization: its ids, names, digests. `QUESTIONS` is checked to be complete.
+"""
+
+import dataclasses
+import importlib
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from record.access import queries as access
+from record.access import tokens
+from record.access.rules import Role
+from record.archives import queries as archives
+from record.artifacts import queries as artifacts
+from record.artifacts import service as reporting
+from record.attestations import queries as attestations
+from record.attestations.service import attest, signing_keys, types
+from record.attestations.service.attest import About
+from record.database import Connection
+from record.details import Commit
+from record.evidence import queries as evidence
+from record.flows import queries as flows
+from record.ids import ArchiveId, AttestationId, Digest, EntryIndex, Fingerprint, FlowId, KeyId, LedgerSize, TrailId
+from record.ledger import queries as ledger
+from record.ledger.entries import Draft
+from record.ledger.integrate import integrate
+from record.ledger.signing import Notary
+from record.moment import Moment
+from record.record import Record
+from record.scrubbing import queries as scrubbing
+from record.search.queries import search
+from record.trails import queries as trails
+from record.trails.facts import TrailFacts
+from tests.record.organizations import COMMIT, FINGERPRINT, Organization
+from tests.record.signing import ed25519_pem
+
+NAMES = "delivery"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What can be heard of an organization."""
+
+    token: str
+    key_id: KeyId
+    principal_id: Any
+    flow_id: FlowId
+    trail_id: TrailId
+    trail: trails.Trail
+    attestation_id: AttestationId
+    attested_at: EntryIndex
+    digest: Digest
+    archive_id: ArchiveId
+    size: LedgerSize
+
+
+async def full_organization(record: Record, name: str) -> tuple[Organization, Known]:
+    """An organization in which every query finds something, and what a stranger may know of it."""
+    made = await Organization.begin(record, name)
+    await made.hire("will", Role.WRITER)
+    will = await made.caller("will")
+    flow = await made.flow(will, NAMES)
+    trail = await made.trail(will, "t1", flow=NAMES)
+    await reporting.report(
+        record,
+        will,
+        reporting.ReportArtifact(NAMES, "t1", "app", FINGERPRINT, "app.whl", commit=Commit(COMMIT)),
+    )
+    file = await made.file(will, b"the evidence of isolation", "log.txt")
+    attested = await attest.generic(
+        record, will, About(NAMES, "t1", "tests", fingerprint=FINGERPRINT, evidence=(file,)), compliant=True
+    )
+    await types.define(record, will, types.DefineType("coverage", rules=["true"]))
+    await signing_keys.trust(record, made.operator, name="builder", pem=ed25519_pem()[1])
+    archive_id = UUID(int=made.org_id.int ^ 1)
+    for body in (
+        Draft(
+            "archive.requested",
+            {
+                "archive_id": str(archive_id),
+                "question": {"kind": "organization"},
+                "size": 1,
+                "instant": "2026-11-22T00:00:00.000000Z",
+            },
+        ),
+        Draft("archive.downloaded", {"archive_id": str(archive_id)}),
+    ):
+        await record.ledger.append(will, body)
+    await integrate(record, made.org_id, Notary(record.settings.signing_seed()))
+    moment = await made.moment()
+    async with record.database.connection(made.org_id) as connection:
+        begun = await trails.by_name(connection, moment, NAMES, "t1")
+    assert begun is not None
+    assert will.key_id is not None
+    return made, Known(
+        token=made.tokens["will"],
+        key_id=will.key_id,
+        principal_id=will.principal_id,
+        flow_id=FlowId(UUID(flow.body["flow_id"])),
+        trail_id=TrailId(UUID(trail.body["trail_id"])),
+        trail=begun,
+        attestation_id=AttestationId(attested.entry_id),
+        attested_at=attested.index,
+        digest=Digest(file.digest),
+        archive_id=ArchiveId(archive_id),
+        size=moment.size,
+    )
+
+
+Question: TypeAlias = Callable[[Connection, Moment, Known], Awaitable[Any]]
+
+_SHA = Fingerprint(FINGERPRINT)
+
+QUESTIONS: dict[str, Question] = {
+    "access.key_by_token": lambda c, m, k: access.key_by_token(c, m.org_id, tokens.token_sha256(k.token)),
+    "access.organization": lambda c, m, k: access.organization(c, m),
+    "access.principals": lambda c, m, k: access.principals(c, m, ids=[k.principal_id]),
+    "access.keys": lambda c, m, k: access.keys(c, m, key_id=k.key_id),
+    "archives.by_ids": lambda c, m, k: archives.by_ids(c, m, [k.archive_id]),
+    "archives.page": lambda c, m, k: archives.page(c, m, limit=10),
+    "archives.downloads": lambda c, m, k: archives.downloads(c, m, [k.archive_id]),
+    "archives.without_job": lambda c, m, k: archives.without_job(c, m.org_id),
+    "artifacts.reports_of": lambda c, m, k: artifacts.reports_of(c, m, [_SHA]),
+    "artifacts.by_trails": lambda c, m, k: artifacts.by_trails(c, m, [k.trail_id]),
+    "artifacts.fingerprints_like": lambda c, m, k: artifacts.fingerprints_like(c, m, "f1f1", readable=None, limit=9),
+    "attestations.by_trails": lambda c, m, k: attestations.by_trails(c, m, [k.trail_id]),
+    "attestations.by_entries": lambda c, m, k: attestations.by_entries(c, m, [k.attested_at]),
+    "attestations.by_ids": lambda c, m, k: attestations.by_ids(c, m, [k.attestation_id]),
+    "attestations.custom_types": lambda c, m, k: attestations.custom_types(c, m),
+    "attestations.custom_type": lambda c, m, k: attestations.custom_type(c, m, "coverage"),
+    "attestations.signing_keys": lambda c, m, k: attestations.signing_keys(c, m),
+    "evidence.by_digests": lambda c, m, k: evidence.by_digests(c, m, [k.digest]),
+    "evidence.attached_to": lambda c, m, k: evidence.attached_to(c, m, [k.attested_at]),
+    "evidence.flows_naming": lambda c, m, k: evidence.flows_naming(c, m, k.digest),
+    "evidence.stored_after": lambda c, m, k: evidence.stored_after(c, m, "", limit=10),
+    "flows.by_name": lambda c, m, k: flows.by_name(c, m, NAMES),
+    "flows.by_ids": lambda c, m, k: flows.by_ids(c, m, [k.flow_id]),
+    "flows.page": lambda c, m, k: flows.page(c, m, limit=10),
+    "flows.template_versions": lambda c, m, k: flows.template_versions(c, m, k.flow_id, limit=10),
+    "ledger.entry": lambda c, m, k: ledger.entry(c, m, k.attested_at),
+    "ledger.entry_by_id": lambda c, m, k: ledger.entry_by_id(c, m, k.attestation_id),
+    "ledger.entries_after": lambda c, m, k: ledger.entries_after(c, m, 3, count_max=10),
+    "ledger.entries_before": lambda c, m, k: ledger.entries_before(c, m, k.size, count_max=10),
+    "ledger.size_at": lambda c, m, k: ledger.size_at(c, m.org_id, m.instant + timedelta(days=1)),
+    "ledger.newest_checkpoint": lambda c, m, k: ledger.newest_checkpoint(c, m.org_id),
+    "ledger.checkpoint_of": lambda c, m, k: ledger.checkpoint_of(c, m.org_id, k.size),
+    "ledger.checkpoint_covering": lambda c, m, k: ledger.checkpoint_covering(c, m.org_id, k.size),
+    "scrubbing.entries_between": lambda c, m, k: scrubbing.entries_between(c, m.org_id, 4, 9),
+    "scrubbing.checkpoints_between": lambda c, m, k: scrubbing.checkpoints_between(c, m.org_id, 0, k.size),
+    "scrubbing.entries_present": lambda c, m, k: scrubbing.entries_present(c, m.org_id, [k.attested_at]),
+    "scrubbing.evidence_page": lambda c, m, k: scrubbing.evidence_page(c, m.org_id, k.size, "", 10),
+    "search.search": lambda c, m, k: search(c, m, "f1f1f1f1", readable=None, limit=10),
+    "trails.by_name": lambda c, m, k: trails.by_name(c, m, NAMES, "t1"),
+    "trails.by_ids": lambda c, m, k: trails.by_ids(c, m, [k.trail_id]),
+    "trails.page": lambda c, m, k: trails.page(c, m, k.flow_id, limit=10),
+    "trails.place": lambda c, m, k: trails.place(c, m, NAMES, "t1"),
+    "trails.facts_of": lambda c, m, k: trails.facts_of(c, m, [k.trail]),
+}
+
+EXEMPT = {
+    "access.last_uses": "schema ops, which has no row-level security; asked with the caller's organization",
+    "access.note_uses": "schema ops",
+    "archives.progress": "schema ops",
+    "ledger.organization_named": "schema ops, for routes that are open to everyone",
+    "ledger.organizations": "schema ops, for workers",
+    "ledger.unsigned": "schema ops, for workers",
+    "ledger.unpublished": "schema ops, for workers",
+    "scrubbing.extent": "schema ops and sizes of the record, for workers",
+    "scrubbing.full_tiles": "needs 256 entries; the same table and policy as checkpoints",
+    "scrubbing.stray_tiles": "needs 256 entries",
+    "scrubbing.newest_scrub": "an instant",
+}
+
+
+def every_query() -> set[str]:
+    """All queries of the record, but those of jobs, which live in schema ops."""
+    root = Path(access.__file__).parents[2]
+    found = set()
+    for path in sorted((root / "record").rglob("queries.py")):
+        module = importlib.import_module(".".join(path.relative_to(root).with_suffix("").parts))
+        found |= {
+            f"{path.parent.name}.{name}"
+            for name, function in vars(module).items()
+            if inspect.iscoroutinefunction(function)
+            and function.__module__ == module.__name__
+            and not name.startswith("_")
+            and path.parent.name != "jobs"
+        }
+    return found
+
+
+def says_nothing(answer: Any) -> bool:
+    """Whether an answer holds nothing but absence, and what it was asked with."""
+    if isinstance(answer, TrailFacts):
+        return not answer.attestations and not answer.artifacts
+    if dataclasses.is_dataclass(answer) and not isinstance(answer, type):
+        return all(says_nothing(getattr(answer, each.name)) for each in dataclasses.fields(answer))
+    if isinstance(answer, (list, tuple, set, frozenset)):
+        return all(says_nothing(each) for each in answer)
+    return not answer
