@@ -19,6 +19,7 @@ import structlog
 from starlette.requests import HTTPConnection
 
 from record.access import queries, service, tokens
+from record.access.anonymous import recognise_anyone
 from record.access.rules import Caller, Grant
 from record.ids import KeyId, OrgId
 from record.ledger.heads import Head
@@ -66,8 +67,11 @@ class Identity:
         return (await self.recognise(request.headers.get("authorization"))).caller
 
     async def recognise(self, authorization: str | None) -> Recognised:
-        """Who presents this `Authorization` header, as of now."""
-        token = _token(authorization)
+        """Who presents this `Authorization` header, as of now: a key, or `Public` and the name of an organization."""
+        scheme, said = _split(authorization)
+        if scheme == "public":
+            return await self._anyone(said)
+        token = said
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         known = self._known.get(digest)
         if known is None:
@@ -120,6 +124,11 @@ class Identity:
         self._note(learned, self._record.clock.now())
         return Recognised(caller, head, learned.sight)
 
+    async def _anyone(self, organization: str) -> Recognised:
+        """Asked for anew each time: what is public may change with any flow."""
+        caller = await recognise_anyone(self._record, organization)
+        return Recognised(caller, await self._head(caller.org_id), _sight(caller))
+
     async def _head(self, org_id: OrgId) -> Head:
         try:
             return await self._record.ledger.head(org_id)
@@ -146,12 +155,15 @@ async def identify(request: HTTPConnection) -> Caller:
     return await identity.identify(request)
 
 
-def _token(authorization: str | None) -> str:
-    scheme, _, token = (authorization or "").partition(" ")
-    token = token.strip()
-    if scheme.lower() != "bearer" or not token:
-        raise Unauthenticated("This needs an API key. Send it as `Authorization: Bearer mun_...`.")
-    return token
+def _split(authorization: str | None) -> tuple[str, str]:
+    scheme, _, said = (authorization or "").partition(" ")
+    scheme, said = scheme.lower(), said.strip()
+    if scheme not in ("bearer", "public") or not said:
+        raise Unauthenticated(
+            "This needs an API key. Send it as `Authorization: Bearer mun_...`; or send `Authorization: Public <organization>` to "
+            "read what an organization has opened to everyone."
+        )
+    return scheme, said
 
 
 def _sight(caller: Caller) -> bytes:

@@ -1,7 +1,7 @@
 """The floor: what the same bytes cost when nobody asks whether they may, are right or can be proven.
 
-Bare Starlette and asyncpg in one process, with uvicorn set as the API sets it. `PUT /answers/{name}` and `PUT /rows/{key}`
-these are measured:
+Bare Starlette and asyncpg in one process, with uvicorn set as the API sets it. It is prepared by `PUT /answers/{name}` and
+`PUT /rows/{key}`; these are measured:
 
     POST /write/{name}     loads the body as JSON, inserts it into a plain table, durably, gives the prepared answer
     POST /read/{key}       selects the prepared rows as text, one for each node of a page, and gives them joined

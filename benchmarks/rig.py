@@ -134,7 +134,7 @@ class Rig:
         chosen = {**house.chosen, **more, "MUNIMENT_HTTP_PORT": str(free_port())}
         api = processes.Api(self.stack.directory, chosen, name=name).start()
         self._exits.callback(api.stop)
-        api.wait_ready()
+        api.wait_ready(path="/healthz")
         self._pin(api, SERVER_CORE)
         return api
 

@@ -122,27 +122,6 @@ class Viewer:
         )
 
 
-@strawberry.type(description="The organization and what it has settled.")
-class Organization:
-    name: str = strawberry.field(description="Its name.")
-    retention_days: int = strawberry.field(description="How long the vault refuses to lose its evidence.")
-    flow_name_pattern: str | None = strawberry.field(description="A pattern that flow names must match.")
-    required_types: list[str] = strawberry.field(description="Attestation types that every template must ask for.")
-    public: bool = strawberry.field(description="Whether anonymous readers may see all of it.")
-    entry_index: EntryIndex = strawberry.field(description="The entry that last changed it.")
-
-    @classmethod
-    def of(cls, row: queries.Organization) -> "Organization":
-        return cls(
-            name=row.name,
-            retention_days=row.retention_days,
-            flow_name_pattern=row.flow_name_pattern,
-            required_types=list(row.required_types),
-            public=row.public,
-            entry_index=row.entry_index,
-        )
-
-
 @strawberry.input(description="A role to give.")
 class GrantInput:
     role: Role = strawberry.field(description="The role.")

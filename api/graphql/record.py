@@ -7,7 +7,7 @@ from uuid import UUID
 
 import strawberry
 
-from api.graphql.access import Organization, Principal
+from api.graphql.access import Principal
 from api.graphql.archives import Archive, archive_of, archive_page
 from api.graphql.artifacts import Artifact, artifact_of
 from api.graphql.attestations import Attestation, AttestationType, SigningKey
@@ -17,6 +17,7 @@ from api.graphql.flows import Flow, flow_named, flow_page
 from api.graphql.ledger import After, Before, Entry, First, Last, Ledger
 from api.graphql.loaders import loaders_at
 from api.graphql.nodes import Node, split_id, uuid_in
+from api.graphql.organization import Organization
 from api.graphql.trails import Trail, trail_named
 from record.access import queries as access
 from record.access.rules import Action

@@ -17,6 +17,7 @@ from api.graphql.errors import HANDLERS
 from api.graphql.flows import FlowMutations
 from api.graphql.ledger import Entry
 from api.graphql.nodes import Node
+from api.graphql.organization import OrganizationMutations
 from api.graphql.record import Record, record_at
 from api.graphql.scalars import SCALARS
 from api.graphql.trails import TrailMutations
@@ -47,7 +48,13 @@ class Query:
 
 @strawberry.type(description="Writes. Each appends an entry, and gives its receipt or the reason why not.")
 class Mutation(
-    FlowMutations, TrailMutations, ArtifactMutations, AttestationMutations, ArchiveMutations, AccessMutations
+    FlowMutations,
+    TrailMutations,
+    ArtifactMutations,
+    AttestationMutations,
+    ArchiveMutations,
+    AccessMutations,
+    OrganizationMutations,
 ):
     pass
 

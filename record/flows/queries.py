@@ -113,3 +113,18 @@ async def template_versions(
 def understood(template: str) -> Template:
     """A parsed template from the JSON text of its column; the same text is the same template."""
     return templates.from_json(json.loads(template))
+
+
+_PUBLIC = """
+SELECT f.name FROM record.flows first
+CROSS JOIN LATERAL (
+    SELECT v.name, v.public FROM record.flows v
+    WHERE v.org_id = $1 AND v.flow_id = first.flow_id AND v.entry_index < $2 ORDER BY v.entry_index DESC LIMIT 1
+) f
+WHERE first.org_id = $1 AND first.version = 1 AND first.entry_index < $2 AND f.public"""
+
+
+async def public_names(connection: Connection, moment: Moment) -> frozenset[str]:
+    """Names of the flows that are open to everyone."""
+    rows = await connection.fetch(_PUBLIC, moment.org_id, moment.size)
+    return frozenset(row["name"] for row in rows)

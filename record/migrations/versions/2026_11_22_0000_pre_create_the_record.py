@@ -1,7 +1,7 @@
 """Create the record, insert-only, and the operational schema.
 
-The application role may insert and read in `record` and nothing else; a trigger refuses UPDATE, DELETE and TRUNCATE for everyone, the
-owner included; row-level security shows each session one organization. One transaction: an interrupted run leaves nothing.
+The application role may insert and read in `record` and nothing else; a trigger refuses UPDATE, DELETE and TRUNCATE for everyone,
+the owner included; row-level security shows each session one organization. One transaction: an interrupted run leaves nothing.
 """
 
 from alembic import op
