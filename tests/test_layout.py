@@ -40,7 +40,9 @@ def test_no_file_is_longer_than_anyone_wants_to_read(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sources(*CODE), ids=named)
 def test_every_module_says_why_it_exists(path: Path) -> None:
-    assert ast.get_docstring(tree(path)), f"{named(path)} has no docstring. Say in a line what goes in and what comes out."
+    assert ast.get_docstring(tree(path)), (
+        f"{named(path)} has no docstring. Say in a line what goes in and what comes out."
+    )
 
 
 @pytest.mark.parametrize("path", sources(*CODE), ids=named)

@@ -69,7 +69,9 @@ async def by_trails(connection: Connection, moment: Moment, trail_ids: Sequence[
     return [found.get(trail_id, []) for trail_id in trail_ids]
 
 
-_BY_ENTRIES = f"SELECT {_COLUMNS} FROM record.attestations WHERE org_id = $1 AND entry_index = ANY($3::bigint[]) AND entry_index < $2"
+_BY_ENTRIES = f"""
+SELECT {_COLUMNS} FROM record.attestations
+WHERE org_id = $1 AND entry_index = ANY($3::bigint[]) AND entry_index < $2"""
 _BY_IDS = f"SELECT {_COLUMNS} FROM record.attestations WHERE org_id = $1 AND attestation_id = ANY($3::uuid[]) AND entry_index < $2"
 
 

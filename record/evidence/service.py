@@ -120,8 +120,8 @@ async def required(record: Record, caller: Caller, digests: Sequence[Digest]) ->
     missing = [digest for digest, evidence in zip(digests, found, strict=True) if evidence is None]
     if missing:
         raise EvidenceNotStored(
-            f"The vault has no evidence of yours with the digest {', '.join(missing)}. Upload it with PUT /evidence/sha256:<digest> "
-            "first, then send this again."
+            f"The vault has no evidence of yours with the digest {', '.join(missing)}. "
+            "Upload it with PUT /evidence/sha256:<digest> first, then send this again."
         )
     return [evidence for evidence in found if evidence is not None]
 

@@ -268,7 +268,7 @@ async def _subject_and_files(
 
 
 def _split_name(about: About) -> tuple[str | None, str]:
-    """`app.unit-tests` is about the artifact `app`; with a fingerprint the part before the dot must not be there to contradict it."""
+    """`app.unit-tests` is about the artifact `app`; where a fingerprint is given too, the fingerprint decides."""
     template_name, dot, name = about.name.rpartition(".")
     checked_name(name, ATTESTATION_NAME, field="attestation name")
     if not dot:

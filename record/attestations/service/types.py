@@ -1,4 +1,4 @@
-"""Defining custom attestation types. A type defined again gets the next version; attestations name the version they were judged by."""
+"""Defining custom attestation types. A type defined again gets the next version; attestations name the one they were judged by."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
