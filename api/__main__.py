@@ -7,11 +7,11 @@ import sys
 
 from pydantic import ValidationError
 
-from api import logs
 from api.app import create_app
 from api.graphql.schema import SCHEMA
 from api.routes import ROUTES
 from api.server import Server, configuration
+from record import logs
 from record.settings import Settings
 
 

@@ -12,9 +12,9 @@ import orjson
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.logs import REQUEST_ID
 from api.metrics import Metrics
 from record.ids import uuid7
+from record.logs import REQUEST_ID
 
 log = structlog.get_logger(__name__)
 

@@ -25,7 +25,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from statistics import median
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 from minio import Minio
@@ -180,11 +180,13 @@ async def _sign(record: Record, org_id: OrgId) -> None:
 async def _run(what: str, org_id: OrgId) -> dict[str, float]:
     record = open_record(Settings.from_environment())
     try:
+        before = resource.getrusage(resource.RUSAGE_SELF)
         count, seconds = await (_archive if what == "archive" else _copy)(record, org_id)
+        after = resource.getrusage(resource.RUSAGE_SELF)
     finally:
         await record.close()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"bytes": count, "seconds": seconds, "peak_bytes": peak}
+    busy = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"bytes": count, "seconds": seconds, "cpu_seconds": busy, "peak_bytes": after.ru_maxrss * 1024}
 
 
 async def _archive(record: Record, org_id: OrgId) -> tuple[int, float]:
@@ -235,7 +237,7 @@ def plain_copy(client: Minio, bucket: str, objects: list[tuple[str, str, int]]) 
     with ThreadPoolExecutor(PARTS_IN_FLIGHT) as senders, ThreadPoolExecutor(FETCHES_IN_FLIGHT) as fetchers:
 
         def send(number: int, part: bytearray) -> Part:
-            return Part(number, client._upload_part(bucket, target, part, None, upload, number))
+            return Part(number, client._upload_part(bucket, target, cast("bytes", part), None, upload, number))
 
         def ship(part: bytearray) -> None:
             if len(sending) == PARTS_IN_FLIGHT:

@@ -27,7 +27,7 @@ from record.ledger.signing import log_verifier_key
 from record.record import Record, open_record
 from record.refusals import NotFound, Refusal
 from record.scrubbing import service as scrubbing
-from record.settings import Settings
+from record.settings import Settings, explained
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,8 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = Settings.from_environment()
     except ValidationError as error:
-        missing = ", ".join(f"MUNIMENT_{'_'.join(map(str, e['loc']))}".upper() for e in error.errors())
-        sys.stderr.write(f"These settings are missing or wrong: {missing}. See docs/operating.md.\n")
+        sys.stderr.write(f"{explained(error)}\n")
         return 2
     try:
         return asyncio.run(_run(settings, options))

@@ -42,6 +42,7 @@ class Database:
         self._free = asyncio.Semaphore(connections_max)
         self._connections_max = connections_max
         self._open: set[Connection] = set()
+        self._opening = 0
         self._idle: dict[OrgId | None, deque[Connection]] = defaultdict(deque)
         self._closed = False
 
@@ -97,23 +98,31 @@ class Database:
             connection = idle.pop()
             if not connection.is_closed():
                 return connection
-        if len(self._open) >= self._connections_max:
+        if len(self._open) + self._opening >= self._connections_max:
             for others in self._idle.values():
                 while others:
                     connection = others.popleft()
                     if not connection.is_closed():
                         await self._bind(connection, org_id)
                         return connection
-        connection = await asyncpg.connect(
-            self._url,
-            timeout=self._timeout_seconds,
-            command_timeout=self._timeout_seconds,
-            statement_cache_size=300,
-            server_settings={"application_name": "muniment", "search_path": "record", "jit": "off"},
-        )
+        connection = await self._opened()
+        await self._bind(connection, org_id)
+        return connection
+
+    async def _opened(self) -> Connection:
+        self._opening += 1
+        try:
+            connection = await asyncpg.connect(
+                self._url,
+                timeout=self._timeout_seconds,
+                command_timeout=self._timeout_seconds,
+                statement_cache_size=300,
+                server_settings={"application_name": "muniment", "search_path": "record", "jit": "off"},
+            )
+        finally:
+            self._opening -= 1
         self._open.add(connection)
         connection.add_termination_listener(self._open.discard)
-        await self._bind(connection, org_id)
         return connection
 
     @staticmethod

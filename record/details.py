@@ -53,10 +53,17 @@ def checked_url(value: str | None, *, field: str) -> str | None:
         parts = urlsplit(checked_text(value, field=field, most=URL_MAX))
     except ValueError:
         parts = urlsplit("")
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+    if parts.scheme not in ("http", "https") or not parts.netloc or " " in value or not value.isprintable():
         raise InvalidInput(
             f"{value[:80]!r} is not a web address. Give a URL that begins with https:// or http://.", field=field
         )
+    return value
+
+
+def checked_instant(value: datetime, *, field: str) -> datetime:
+    """An instant that says its time zone; without one it would be a different instant on each server."""
+    if value.tzinfo is None:
+        raise InvalidInput(f"This {field} has no time zone. Write it such as 2026-03-01T00:00:00Z.", field=field)
     return value
 
 
@@ -72,7 +79,9 @@ def commit_details(commit: Commit | None) -> dict[str, Any]:
         "author": None if commit.author is None else checked_text(commit.author, field="commit author", most=512),
         "branch": None if commit.branch is None else checked_text(commit.branch, field="branch", most=512),
         "url": checked_url(commit.url, field="commit URL"),
-        "committed_at": None if commit.committed_at is None else to_rfc3339(commit.committed_at),
+        "committed_at": None
+        if commit.committed_at is None
+        else to_rfc3339(checked_instant(commit.committed_at, field="commit instant")),
     }
     known = {key: value for key, value in told.items() if value is not None}
     return {"commit": commit.sha, **({"commit_info": known} if known else {})}

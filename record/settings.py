@@ -7,8 +7,10 @@ Nothing that could fork or lose the record has a default. Secrets are files, so 
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, PostgresDsn, RedisDsn
+from pydantic import Field, PostgresDsn, RedisDsn, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from record.refusals import InvalidInput
 
 
 class Settings(BaseSettings):
@@ -32,8 +34,10 @@ class Settings(BaseSettings):
     s3_secret_key_file: Path = Field(description="File with the secret key of the S3 store.")
 
     # --- the log's identity
-    signing_key_file: Path = Field(
-        description="File with the log's Ed25519 seed, 64 hexadecimal digits. Whoever holds it can fork the log."
+    signing_key_file: Path | None = Field(
+        None,
+        description="File with the log's Ed25519 seed, 64 hexadecimal digits. Whoever holds it can fork the log, so only "
+        "workers and `python -m record` get it.",
     )
     log_origin: str = Field(
         description="Name under which checkpoints are signed: the public host of this server. An organization keeps the "
@@ -98,7 +102,6 @@ class Settings(BaseSettings):
     subscriptions_per_key_max: int = Field(20, ge=1, description="Most subscriptions that one key may hold open.")
 
     # --- work in the background
-    archive_parts_in_flight: int = Field(4, ge=1, le=16, description="Parts of an archive that are uploaded at a time.")
     job_lease_seconds: float = Field(
         30.0, ge=1, description="How long a silent worker keeps a job before another may take it."
     )
@@ -116,4 +119,19 @@ class Settings(BaseSettings):
 
     def signing_seed(self) -> bytes:
         """The log's Ed25519 seed, 32 bytes."""
-        return bytes.fromhex(self.signing_key_file.read_text().strip())
+        if self.signing_key_file is None:
+            raise InvalidInput(
+                "MUNIMENT_SIGNING_KEY_FILE is not set. Workers and `python -m record` need it: set it and start again."
+            )
+        seed = bytes.fromhex(self.signing_key_file.read_text().strip())
+        if len(seed) != 32:
+            raise InvalidInput(
+                f"{self.signing_key_file} holds {len(seed)} bytes. The seed has 32: 64 hexadecimal digits."
+            )
+        return seed
+
+
+def explained(error: ValidationError) -> str:
+    """What is missing or wrong among the settings, by the names that an operator knows."""
+    names = ", ".join(sorted(f"MUNIMENT_{'_'.join(map(str, fault['loc']))}".upper() for fault in error.errors()))
+    return f"These settings are missing or wrong: {names}. See docs/operating.md."

@@ -15,10 +15,10 @@ from typing import Any, Final
 import structlog
 from pydantic import ValidationError
 
+from record import logs
 from record.ledger.signing import ForkRefused, Notary
 from record.record import Record, open_record
 from record.settings import Settings
-from workers import logs
 from workers.archives import ARCHIVES
 from workers.checkpoints import run_checkpoints
 from workers.listening import keep_listening

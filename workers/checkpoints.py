@@ -37,13 +37,15 @@ log = structlog.get_logger(__name__)
 async def run_checkpoints(record: Record, stop: asyncio.Event, *, notary: Notary | None = None) -> None:
     """Keeps every ledger signed and published until `stop`. Raises `ForkRefused`, which must end the process."""
     notary = notary or Notary(record.settings.signing_seed())
-    publishing = asyncio.create_task(_keep_publishing(record, stop), name="publication")
+    ended = asyncio.Event()
+    publishing = asyncio.create_task(_keep_publishing(record, ended), name="publication")
     try:
         await _keep_signing(record, stop, notary)
     except ForkRefused as refused:
         log.critical("refusing to sign: the ledger contradicts what was signed before", why=str(refused))
         raise
     finally:
+        ended.set()
         publishing.cancel()  # whatever it was writing is written again by the next publication
         with suppress(asyncio.CancelledError):
             await publishing
@@ -81,9 +83,9 @@ async def _sign_all(record: Record, notary: Notary) -> bool:
     )
 
 
-async def _keep_publishing(record: Record, stop: asyncio.Event) -> None:
+async def _keep_publishing(record: Record, ended: asyncio.Event) -> None:
     interval = record.settings.checkpoint_interval_seconds
-    while not stop.is_set():
+    while not ended.is_set():
         pause = interval
         try:
             async with record.database.operations() as connection:
@@ -93,7 +95,7 @@ async def _keep_publishing(record: Record, stop: asyncio.Event) -> None:
             expected = isinstance(error, Refusal | asyncpg.PostgresError)
             log.warning("checkpoints are signed but not yet in the vault", why=str(error), exc_info=not expected)
             pause = PUBLICATION_PAUSE_SECONDS
-        await _pause(stop, pause)
+        await _pause(ended, pause)
 
 
 async def _each(items: Iterable[T], work: Callable[[T], Awaitable[R]]) -> list[R]:

@@ -179,7 +179,8 @@ async def _new_leaves(connection: Connection, org_id: OrgId, size: LedgerSize) -
     """The leaf hashes of entries from `size` on, computed from their bytes."""
     leaves: list[bytes] = []
     while len(leaves) < ENTRIES_MAX:
-        rows = await connection.fetch(_NEW_ENTRIES, org_id, size + len(leaves), _PAGE)
+        wanted = min(_PAGE, ENTRIES_MAX - len(leaves))
+        rows = await connection.fetch(_NEW_ENTRIES, org_id, size + len(leaves), wanted)
         for index, stored, content in rows:
             leaf = merkle.leaf_hash(content)
             if index != size + len(leaves) or leaf != stored:
@@ -188,7 +189,7 @@ async def _new_leaves(connection: Connection, org_id: OrgId, size: LedgerSize) -
                     "Somebody edited it. Run `python -m record verify`."
                 )
             leaves.append(leaf)
-        if len(rows) < _PAGE:
+        if len(rows) < wanted:
             break
     return leaves
 

@@ -24,9 +24,14 @@ ON CONFLICT (org_id) DO UPDATE
 SET size = excluded.size, at = excluded.at, access_index = excluded.access_index
 WHERE ops.ledgers.size < excluded.size"""
 
+_PUBLICATION: Final = """
+INSERT INTO ops.publications (org_id, signed_size, published_size)
+SELECT $1, size, 0 FROM record.checkpoints WHERE org_id = $1 ORDER BY size DESC LIMIT 1
+ON CONFLICT (org_id) DO NOTHING"""
+
 
 async def repair(settings: Settings) -> int:
-    """The number of ledgers whose head was made or moved. Signing and publication find their own places again."""
+    """The number of ledgers whose head was made or moved. Publication begins anew, and writes over nothing that is locked."""
     if settings.owner_database_url is None:
         raise InvalidInput(
             "MUNIMENT_OWNER_DATABASE_URL is not set. Repairs run as the database's owner; set it and run again."
@@ -37,6 +42,7 @@ async def repair(settings: Settings) -> int:
         for row in await connection.fetch(_ORGANIZATIONS):
             done = await connection.execute(_HEAD, row["org_id"], list(ACCESS_KINDS))
             made += int(done.rsplit(" ", 1)[1])
+            await connection.execute(_PUBLICATION, row["org_id"])
         return made
     finally:
         await connection.close()

@@ -2,12 +2,18 @@
 
 import sys
 
+from pydantic import ValidationError
+
 from record.migrations.run import upgrade
-from record.settings import Settings
+from record.settings import Settings, explained
 
 
 def main() -> int:
-    settings = Settings.from_environment()
+    try:
+        settings = Settings.from_environment()
+    except ValidationError as error:
+        sys.stderr.write(f"{explained(error)}\n")
+        return 2
     if settings.owner_database_url is None:
         sys.stderr.write(
             "MUNIMENT_OWNER_DATABASE_URL is not set. Migrations run as the database's owner; set it and run again.\n"

@@ -13,10 +13,10 @@ LOCK = 0x4D554E49  # "MUNI"
 
 
 def run(connection: Connection) -> None:
+    connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
     connection.execute(text("CREATE SCHEMA IF NOT EXISTS ops"))
     context.configure(connection=connection, target_metadata=METADATA, version_table_schema="ops", include_schemas=True)
     with context.begin_transaction():
-        connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
         connection.execute(text("SET LOCAL lock_timeout = '4s'"))
         context.run_migrations()
 

@@ -18,10 +18,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from api import logs
 from api.identity import identify
 from api.requests import negotiated
 from api.wakes import Wakes
+from record import logs
 from record.access import queries, tokens
 from record.ids import OrgId, uuid7
 from record.settings import Settings

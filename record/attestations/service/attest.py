@@ -191,7 +191,7 @@ async def override(
     checked_name(overrides, ATTESTATION_NAME, field="overridden name")
     if not reason.strip():
         raise InvalidInput("An override needs a reason. Say why the verdict is replaced.", field="reason")
-    if expires_at <= record.clock.now():
+    if details.checked_instant(expires_at, field="expiry") <= record.clock.now():
         raise InvalidInput(
             "This override would have expired already. Choose an instant in the future.", field="expiresAt"
         )

@@ -88,5 +88,5 @@ async def test_a_long_backlog_reaches_the_vault_in_steps(
     assert await ledger.publish() == 1_300
 
     keys = await ledger.record.vault.list(log_prefix(ledger.org_id) + "checkpoint/")
-    assert [int(key[-20:]) for key in keys] == [600, 1_200, 1_300]
+    assert [int(key[-20:]) for key in keys] == [600, 1_300]
     assert await ledger.check() == 1_300

@@ -1,4 +1,4 @@
-"""Structured logs: one line for each event, with the request's id, on stderr. Never a key, never evidence.
+"""Structured logs of every process: one line for each event, with the request's id, on stderr. Never a key, never evidence.
 
 Whatever is logged passes through `redacted` last, so that a key that got into a message or a traceback by accident does
 not get out.
@@ -83,6 +83,7 @@ def configure(log_format: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    for talkative in ("uvicorn.error", "arq"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
     # Strawberry logs every refusal as an error with its traceback; `api.graphql.errors` logs those that are faults of ours.
     logging.getLogger("strawberry.execution").setLevel(logging.CRITICAL)
