@@ -104,8 +104,10 @@ def _measure(stack: Stack, *, members: int, size: int, rounds: int) -> dict[str,
         for what in ("archive", "floor") if number % 2 else ("floor", "archive"):
             run = _in_process(what, org_id, chosen)
             runs[what].append(run)
+            megabytes, peak = run["bytes"] / 1e6, run["peak_bytes"] / 2**20
             _say(
-                f"  {what:8} {run['bytes'] / run['seconds'] / 1e6:8.1f} MB/s   peak {run['peak_bytes'] / 2**20:6.1f} MiB"
+                f"  {what:8} {megabytes / run['seconds']:8.1f} MB/s   {run['cpu_seconds'] / megabytes * 1e3:6.2f} ms CPU per MB"
+                f"   peak {peak:6.1f} MiB"
             )
     rates = {what: [run["bytes"] / run["seconds"] for run in done] for what, done in runs.items()}
     ratios = [ours / floor for ours, floor in zip(rates["archive"], rates["floor"], strict=True)]

@@ -3,6 +3,7 @@
     python -m record create-organization acme --admin mike@example.com --key-file admin.key
     python -m record change-organization acme --retention-days 3650
     python -m record verify acme
+    python -m record orphans
     python -m record repair
 
 stdout is data (JSON), stderr is talk. Exit codes: 0 done, 1 the record does not verify, 2 bad usage, 3 refused or unreachable.
@@ -27,6 +28,7 @@ from record.ledger.signing import log_verifier_key
 from record.record import Record, open_record
 from record.refusals import NotFound, Refusal
 from record.scrubbing import service as scrubbing
+from record.scrubbing.orphans import orphans
 from record.settings import Settings, explained
 
 
@@ -114,6 +116,15 @@ async def _verify(record: Record, options: argparse.Namespace) -> int:
     return 1 if report.findings else 0
 
 
+async def _orphans(record: Record, options: argparse.Namespace) -> int:
+    """Lists objects in the vault that no entry of any organization names."""
+    found = [orphan async for orphan in orphans(record)]
+    for orphan in found:
+        sys.stderr.write(f"{orphan}\n")
+    _tell({"orphans": [orphan.key for orphan in found]})
+    return 0
+
+
 async def _repair(record: Record, options: argparse.Namespace) -> int:
     """Makes schema `ops` again from the record, after it was lost."""
     _tell({"ledgers": await repair(record.settings)})
@@ -160,6 +171,9 @@ def _parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", help="re-read everything of an organization and say what does not agree")
     verify.add_argument("name")
     verify.set_defaults(command=_verify)
+
+    stray = commands.add_parser("orphans", help="list objects in the vault that no entry names")
+    stray.set_defaults(command=_orphans)
 
     mend = commands.add_parser("repair", help="make the operational tables again from the record")
     mend.set_defaults(command=_repair)

@@ -173,7 +173,7 @@ async def issue_key(
     """
     if principal_id != caller.principal_id:
         caller.require(Action.ADMINISTER)
-        await _require_principal(record, caller, principal_id)
+    await _require_principal(record, caller, principal_id)
     if scopes is None:
         scopes = caller.scopes
     elif caller.scopes is not None and not set(scopes) <= set(caller.scopes):

@@ -196,3 +196,11 @@ WHERE a.org_id = $1
 async def without_job(connection: Connection, org_id: OrgId) -> list[ArchiveId]:
     """Archives that have no outcome and that nobody is going to make: their job was never written down, or was lost."""
     return [row["archive_id"] for row in await connection.fetch(_WITHOUT_JOB, org_id)]
+
+
+_KEYS_AMONG: Final = "SELECT key FROM record.archive_outcomes WHERE org_id = $1 AND key = ANY($2::text[])"
+
+
+async def keys_among(connection: Connection, org_id: OrgId, keys: Sequence[str]) -> set[str]:
+    """Those of these vault keys that this organization's finished archives lie under."""
+    return {row["key"] for row in await connection.fetch(_KEYS_AMONG, org_id, keys)}

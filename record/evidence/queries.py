@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from record.database import Connection
-from record.ids import Digest, EntryIndex
+from record.ids import Digest, EntryIndex, OrgId
 from record.moment import Moment
 
 
@@ -84,3 +84,12 @@ async def stored_after(connection: Connection, moment: Moment, digest: str, *, l
     """A page of everything that this organization has in the vault, by digest."""
     rows = await connection.fetch(_STORED, moment.org_id, moment.size, digest, limit)
     return [Evidence(**row) for row in rows]
+
+
+_KEYS_AMONG = "SELECT key FROM record.evidence WHERE org_id = $1 AND digest = ANY($2::text[])"
+
+
+async def keys_among(connection: Connection, org_id: OrgId, keys: Sequence[str]) -> set[str]:
+    """Those of these vault keys that this organization's evidence lies under."""
+    rows = await connection.fetch(_KEYS_AMONG, org_id, [key.rpartition("/")[2] for key in keys])
+    return {row["key"] for row in rows}
