@@ -1,21 +1,29 @@
-"""Published JSON Schemas, for editors and for whoever writes templates: `/schemas/flow-template/v1`."""
+"""Published JSON Schemas, for editors and for whoever writes templates and policies: `/schemas/flow-template/v1`."""
 
+from pathlib import Path
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from record.flows.templates import SCHEMA_FILE
-
-_FLOW_TEMPLATE: Final = SCHEMA_FILE.read_bytes()
-
-
-async def flow_template(_request: Request) -> Response:
-    """The JSON Schema of flow templates, version 1. Open to everyone: it says nothing about anyone."""
-    return Response(
-        _FLOW_TEMPLATE, media_type="application/schema+json", headers={"Cache-Control": "public, max-age=3600"}
-    )
+from record.flows import templates
+from record.policies import documents
 
 
-ROUTES: Final = (Route("/schemas/flow-template/v1", flow_template, methods=["GET"]),)
+def _published(path: str, schema: Path) -> Route:
+    """The route of a schema. Open to everyone: it says nothing about anyone."""
+    content = schema.read_bytes()
+
+    async def answer(_request: Request) -> Response:
+        return Response(
+            content, media_type="application/schema+json", headers={"Cache-Control": "public, max-age=3600"}
+        )
+
+    return Route(path, answer, methods=["GET"])
+
+
+ROUTES: Final = (
+    _published("/schemas/flow-template/v1", templates.SCHEMA_FILE),
+    _published("/schemas/environment-policy/v1", documents.SCHEMA_FILE),
+)

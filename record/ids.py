@@ -19,6 +19,9 @@ FlowId = NewType("FlowId", UUID)
 TrailId = NewType("TrailId", UUID)
 AttestationId = NewType("AttestationId", UUID)
 ArchiveId = NewType("ArchiveId", UUID)
+PolicyId = NewType("PolicyId", UUID)
+EnvironmentId = NewType("EnvironmentId", UUID)
+DeploymentId = NewType("DeploymentId", UUID)
 
 Fingerprint = NewType("Fingerprint", str)
 """SHA-256 of an artifact: 64 lower-case hexadecimal digits."""
@@ -35,6 +38,7 @@ LATEST: Final = LedgerSize(2**53 - 1)
 FLOW_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,255}")
 TRAIL_NAME: Final = FLOW_NAME
 ENVIRONMENT_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,255}")
+POLICY_NAME: Final = ENVIRONMENT_NAME
 ATTESTATION_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,255}")
 TEMPLATE_ARTIFACT_NAME: Final = ATTESTATION_NAME
 TYPE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}")

@@ -8,11 +8,14 @@ from record.access import readings as access
 from record.archives import readings as archives
 from record.artifacts import readings as artifacts
 from record.attestations import readings as attestations
+from record.deployments import readings as deployments
+from record.environments import readings as environments
 from record.evidence import readings as evidence
 from record.flows import readings as flows
 from record.ledger.append import idempotency_rows
 from record.ledger.entries import Entry
 from record.ledger.readings import Reading, Row
+from record.policies import readings as policies
 from record.scrubbing import readings as scrubbing
 from record.trails import readings as trails
 
@@ -24,6 +27,9 @@ READINGS: Final[Mapping[str, Reading]] = MappingProxyType(
         **artifacts.READINGS,
         **attestations.READINGS,
         **evidence.READINGS,
+        **environments.READINGS,
+        **deployments.READINGS,
+        **policies.READINGS,
         **archives.READINGS,
         **scrubbing.READINGS,
     }

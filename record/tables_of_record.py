@@ -8,14 +8,31 @@ from record.access import models as access
 from record.archives import models as archives
 from record.artifacts import models as artifacts
 from record.attestations import models as attestations
+from record.deployments import models as deployments
+from record.environments import models as environments
 from record.evidence import models as evidence
 from record.flows import models as flows
 from record.jobs import models as jobs
 from record.ledger import models as ledger
+from record.policies import models as policies
 from record.scrubbing import models as scrubbing
 from record.trails import models as trails
 
-MODULES: Final = (ledger, access, flows, trails, artifacts, attestations, evidence, archives, scrubbing, jobs)
+MODULES: Final = (
+    ledger,
+    access,
+    flows,
+    trails,
+    artifacts,
+    attestations,
+    evidence,
+    environments,
+    deployments,
+    policies,
+    archives,
+    scrubbing,
+    jobs,
+)
 """Modules that declare tables; importing them makes SQLModel know the tables."""
 
 METADATA: Final = SQLModel.metadata

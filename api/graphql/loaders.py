@@ -4,6 +4,7 @@ They live as long as a request's moment. Each batch takes its own connection, be
 """
 
 from collections.abc import Awaitable, Callable, Hashable
+from datetime import datetime
 from typing import TypeVar
 
 from strawberry.dataloader import DataLoader
@@ -12,9 +13,13 @@ from api.graphql.context import Info
 from record.artifacts import queries as artifacts
 from record.attestations import queries as attestations
 from record.database import Connection
+from record.deployments import queries as deployments
+from record.environments import queries as environments
+from record.environments import snapshots
+from record.environments.rules import Run, Running
 from record.evidence import queries as evidence
 from record.flows import queries as flows
-from record.ids import EntryIndex, Fingerprint, FlowId, TrailId
+from record.ids import EntryIndex, EnvironmentId, Fingerprint, FlowId, TrailId
 from record.moment import Moment
 from record.record import Record
 from record.trails import queries as trails
@@ -44,6 +49,19 @@ class Loaders:
         )
         self.files: DataLoader[EntryIndex, list[evidence.AttachedFile]] = self._batched(evidence.attached_to)
         self.facts: DataLoader[TrailId, TrailFacts] = self._batched(self._facts)
+        self.environments: DataLoader[EnvironmentId, environments.Environment | None] = self._batched(
+            environments.by_ids
+        )
+        self.newest_snapshots: DataLoader[EnvironmentId, snapshots.Snapshot | None] = self._batched(snapshots.newest)
+        self.running: DataLoader[EnvironmentId, list[Running]] = self._batched(snapshots.running_now)
+        self.last_reports: DataLoader[EnvironmentId, datetime | None] = self._batched(environments.last_reports)
+        self.runs: DataLoader[Fingerprint, list[Run]] = self._batched(snapshots.runs_of)
+        self.deployments: DataLoader[Fingerprint, list[deployments.Deployment]] = self._batched(
+            deployments.of_fingerprints
+        )
+        self.previous_deployments: DataLoader[deployments.Deployment, deployments.Deployment | None] = self._batched(
+            deployments.previous
+        )
 
         async def reports(
             connection: Connection, moment: Moment, fingerprints: list[Fingerprint]

@@ -1,6 +1,6 @@
 """What roles allow, how a key narrows them, and whether a key opens anything at an instant."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -53,15 +53,23 @@ ROLES_FOR: Final[Mapping[Action, str]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A role, for every flow or only for `flows`; for every environment or only for `environments`."""
+    """A role for everything; or only for what is in `flows`, or only for what is in `environments`, or for these two."""
 
     role: Role
     flows: frozenset[str] | None = None
     environments: frozenset[str] | None = None
 
-    def covers(self, action: Action, flow: str | None) -> bool:
-        """Whether it allows `action` on `flow`; on no flow in particular (None) only an unnarrowed grant does."""
-        return action in ALLOWED[self.role] and (self.flows is None or flow in self.flows)
+    def covers(self, action: Action, flow: str | None, environment: str | None = None) -> bool:
+        """Whether it allows `action` on that flow, on that environment, or on the one in the other.
+
+        What is done to neither (None and None) only an unnarrowed grant covers. A grant that is narrowed to flows covers
+        nothing that is done to an environment alone, and the other way round; one that is narrowed to both covers either.
+        """
+        return (
+            action in ALLOWED[self.role]
+            and _reaches(self.flows, flow, elsewhere=environment is not None and self.environments is not None)
+            and _reaches(self.environments, environment, elsewhere=flow is not None and self.flows is not None)
+        )
 
     def to_json(self) -> dict[str, Any]:
         written: dict[str, Any] = {"role": self.role.value}
@@ -97,33 +105,43 @@ class Caller:
     scopes: tuple[Grant, ...] | None = None
     access_index: int | None = None
 
-    def may(self, action: Action, *, flow: str | None = None) -> bool:
-        """Whether the principal's roles, narrowed by the key's scopes, allow `action` (on that flow)."""
-        if not any(grant.covers(action, flow) for grant in self.grants):
+    def may(self, action: Action, *, flow: str | None = None, environment: str | None = None) -> bool:
+        """Whether the principal's roles, narrowed by the key's scopes, allow `action` (on that flow, on that environment)."""
+        if not any(grant.covers(action, flow, environment) for grant in self.grants):
             return False
-        return self.scopes is None or any(scope.covers(action, flow) for scope in self.scopes)
+        return self.scopes is None or any(scope.covers(action, flow, environment) for scope in self.scopes)
 
-    def require(self, action: Action, *, flow: str | None = None) -> None:
+    def require(self, action: Action, *, flow: str | None = None, environment: str | None = None) -> None:
         """Refuses what `may` denies, naming the roles that would do."""
-        if not self.may(action, flow=flow):
-            where = f" in the flow {flow}" if flow else ""
+        if not self.may(action, flow=flow, environment=environment):
+            places = [(f"in the flow {flow}", flow), (f"in the environment {environment}", environment)]
+            where = " ".join(phrase for phrase, name in places if name)
+            names = " and ".join(name for _, name in places if name)
             raise NotAllowed(
-                f"This key may not {action.value}{where}. Ask an admin for the role {ROLES_FOR[action]}"
-                + (f" on {flow}." if flow else ", not narrowed to some flows.")
+                f"This key may not {action.value}{' ' + where if where else ''}. "
+                f"Ask an admin for the role {ROLES_FOR[action]}"
+                + (f" on {names}." if names else ", not narrowed to some flows or environments.")
             )
 
     def require_somewhere(self, action: Action) -> None:
-        """As `require`, satisfied by a role for some flows: for what belongs to no flow yet, such as evidence bytes."""
+        """As `require`, satisfied by a narrowed role: for what belongs to nothing yet, such as evidence bytes."""
         holders = (self.grants, *([] if self.scopes is None else [self.scopes]))
         if not all(any(action in ALLOWED[grant.role] for grant in held) for held in holders):
             raise NotAllowed(f"This key may not {action.value}. Ask an admin for the role {ROLES_FOR[action]}.")
 
     def readable_flows(self) -> frozenset[str] | None:
         """Names of the flows that it may read; None: every flow."""
-        held = _flows_readable_by(self.grants)
+        return self._readable(_flows_readable_by)
+
+    def readable_environments(self) -> frozenset[str] | None:
+        """Names of the environments that it may read; None: every environment."""
+        return self._readable(_environments_readable_by)
+
+    def _readable(self, names: Callable[[Iterable[Grant]], frozenset[str] | None]) -> frozenset[str] | None:
+        held = names(self.grants)
         if self.scopes is None:
             return held
-        scoped = _flows_readable_by(self.scopes)
+        scoped = names(self.scopes)
         if held is None or scoped is None:
             return scoped if held is None else held
         return held & scoped
@@ -133,13 +151,28 @@ class Caller:
         return By(self.principal_id, self.principal, self.key_id, idempotency)
 
 
+def _reaches(narrowing: frozenset[str] | None, name: str | None, *, elsewhere: bool) -> bool:
+    """Whether what is done to `name` lies within `narrowing`; `elsewhere`: what is done is looked at by the other narrowing."""
+    return narrowing is None or (elsewhere if name is None else name in narrowing)
+
+
 def _flows_readable_by(grants: Iterable[Grant]) -> frozenset[str] | None:
     names: set[str] = set()
     for grant in grants:
         if Action.READ in ALLOWED[grant.role]:
-            if grant.flows is None:
+            if grant.flows is None and grant.environments is None:
                 return None
-            names |= grant.flows
+            names |= grant.flows or frozenset()
+    return frozenset(names)
+
+
+def _environments_readable_by(grants: Iterable[Grant]) -> frozenset[str] | None:
+    names: set[str] = set()
+    for grant in grants:
+        if Action.READ in ALLOWED[grant.role]:
+            if grant.flows is None and grant.environments is None:
+                return None
+            names |= grant.environments or frozenset()
     return frozenset(names)
 
 

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 
 import asyncpg
@@ -62,10 +63,11 @@ class AlreadyRecorded(Exception):  # noqa: N818
 
 @dataclass(slots=True)
 class _Waiting:
-    draft: Draft
-    by: By
+    """Drafts that are recorded together or not at all, each with who writes it."""
+
+    drafts: Sequence[tuple[Draft, By]]
     access_index: int | None
-    done: asyncio.Future[Receipt]
+    done: asyncio.Future[list[Receipt]]
 
 
 class Ledger:
@@ -96,13 +98,23 @@ class Ledger:
 
         Raises refusals, `AccessChanged`, `AlreadyRecorded`, or `Unavailable` when it is not known whether it was recorded.
         """
-        waiting = _Waiting(
-            draft, caller.by(idempotency), caller.access_index, asyncio.get_running_loop().create_future()
-        )
-        entries.encode(caller.org_id, draft, waiting.by, self._clock.now())  # refuse before anyone else waits for it
+        return await self.append_together(caller, [draft], idempotency=idempotency)
+
+    async def append_together(
+        self, caller: Caller, drafts: Sequence[Draft], *, idempotency: Idempotency | None = None
+    ) -> Receipt:
+        """As `append`, for a fact that needs several entries: they stand next to each other, or none is there.
+
+        The last draft is the one that counts: its receipt is given, and it bears the idempotency key.
+        """
+        *parts, last = drafts
+        written = [*((part, caller.by()) for part in parts), (last, caller.by(idempotency))]
+        waiting = _Waiting(written, caller.access_index, asyncio.get_running_loop().create_future())
+        for draft, by in written:  # refuse before anyone else waits for it
+            entries.encode(caller.org_id, draft, by, self._clock.now())
         self._enqueue(caller.org_id, waiting)
         try:
-            return await asyncio.shield(waiting.done)
+            return (await asyncio.shield(waiting.done))[-1]
         except AlreadyRecorded:
             # Twins may meet at any unique name, not only at that of the idempotency key.
             prior = None if idempotency is None else await self.prior(caller, idempotency)
@@ -116,11 +128,8 @@ class Ledger:
         if caller.org_id not in self._latest:
             await self.head(caller.org_id)
         for start in range(0, len(drafts), 500):
-            batch = [
-                _Waiting(draft, caller.by(), caller.access_index, asyncio.get_running_loop().create_future())
-                for draft in drafts[start : start + 500]
-            ]
-            receipts += await self._commit(caller.org_id, batch)
+            written = [(draft, caller.by()) for draft in drafts[start : start + 500]]
+            receipts += await self._commit(caller.org_id, written, caller.access_index)
         return receipts
 
     async def prior(self, caller: Caller, idempotency: Idempotency) -> Receipt | None:
@@ -182,18 +191,21 @@ class Ledger:
     def _next_batch(self, queue: deque[_Waiting]) -> list[_Waiting]:
         """Drafts that may share a commit: same access index, and nothing after an entry that changes access."""
         batch = [queue.popleft()]
+        count = len(batch[0].drafts)
         while (
             queue
-            and len(batch) < self._batch_max
-            and batch[-1].draft.kind not in ACCESS_KINDS
+            and count + len(queue[0].drafts) <= self._batch_max
+            and batch[-1].drafts[-1][0].kind not in ACCESS_KINDS
             and queue[0].access_index == batch[0].access_index
         ):
+            count += len(queue[0].drafts)
             batch.append(queue.popleft())
         return batch
 
     async def _commit_or_split(self, org_id: OrgId, batch: list[_Waiting]) -> None:
         try:
-            receipts = await self._commit(org_id, batch)
+            written = [each for waiting in batch for each in waiting.drafts]
+            receipts = await self._commit(org_id, written, batch[0].access_index)
         except (AccessChanged, Refusal) as error:  # the same for everyone who shares the commit
             for waiting in batch:
                 _fail(waiting, error)
@@ -206,17 +218,21 @@ class Ledger:
             else:
                 _fail(batch[0], error)
         else:
-            for waiting, receipt in zip(batch, receipts, strict=True):
+            given = iter(receipts)
+            for waiting in batch:
+                own = list(islice(given, len(waiting.drafts)))
                 if not waiting.done.done():
-                    waiting.done.set_result(receipt)
+                    waiting.done.set_result(own)
 
-    async def _commit(self, org_id: OrgId, batch: list[_Waiting]) -> list[Receipt]:
+    async def _commit(
+        self, org_id: OrgId, batch: Sequence[tuple[Draft, By]], access_index: int | None
+    ) -> list[Receipt]:
         while True:
             origin, latest = await self._origin(org_id)
             at = max(self._clock.now(), latest)
-            encoded = [entries.encode(org_id, waiting.draft, waiting.by, at) for waiting in batch]
+            encoded = [entries.encode(org_id, draft, by, at) for draft, by in batch]
             hashes = [entries.leaf_hash(entry) for entry in encoded]
-            base = await self._insert(org_id, batch, at, encoded, hashes)
+            base = await self._insert(org_id, batch, access_index, at, encoded, hashes)
             if base is not None:
                 self._latest[org_id] = (origin, at)
                 return [
@@ -224,37 +240,41 @@ class Ledger:
                         org_id=org_id,
                         ledger=origin,
                         index=EntryIndex(base + place),
-                        entry_id=waiting.draft.id,
-                        kind=waiting.draft.kind,
+                        entry_id=draft.id,
+                        kind=draft.kind,
                         leaf_hash=leaf.hex(),
                         at=at,
-                        body=waiting.draft.body,
+                        body=draft.body,
                     )
-                    for place, (waiting, leaf) in enumerate(zip(batch, hashes, strict=True))
+                    for place, ((draft, _), leaf) in enumerate(zip(batch, hashes, strict=True))
                 ]
             head = await self.head(org_id)
-            if batch[0].access_index not in (None, head.access_index):
+            if access_index not in (None, head.access_index):
                 raise AccessChanged
 
     async def _insert(
-        self, org_id: OrgId, batch: list[_Waiting], at: datetime, encoded: list[bytes], hashes: list[bytes]
+        self,
+        org_id: OrgId,
+        batch: Sequence[tuple[Draft, By]],
+        access_index: int | None,
+        at: datetime,
+        encoded: list[bytes],
+        hashes: list[bytes],
     ) -> int | None:
         """Runs the append statement; None when the head did not fit and nothing was inserted."""
         placed: list[tuple[int, Row]] = []
-        for place, waiting in enumerate(batch):
-            entry = Entry(
-                org_id, EntryIndex(0), waiting.draft.id, waiting.draft.kind, at, waiting.by, waiting.draft.body
-            )
+        for place, (draft, by) in enumerate(batch):
+            entry = Entry(org_id, EntryIndex(0), draft.id, draft.kind, at, by, draft.body)
             placed += [(place, row) for row in self._rows_of(entry)]
         tables, arrays = statements.row_arguments(placed)
         arguments: list[Any] = [
             org_id,
             len(batch),
             at,
-            any(waiting.draft.kind in ACCESS_KINDS for waiting in batch),
-            batch[0].access_index,
-            [waiting.draft.id for waiting in batch],
-            [waiting.draft.kind for waiting in batch],
+            any(draft.kind in ACCESS_KINDS for draft, _ in batch),
+            access_index,
+            [draft.id for draft, _ in batch],
+            [draft.kind for draft, _ in batch],
             hashes,
             encoded,
             *arrays,

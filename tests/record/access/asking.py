@@ -23,7 +23,13 @@ from record.attestations import queries as attestations
 from record.attestations.service import attest, signing_keys, types
 from record.attestations.service.attest import About
 from record.database import Connection
+from record.deployments import queries as deployments
+from record.deployments import service as deploying
 from record.details import Commit
+from record.environments import queries as environments
+from record.environments import reporting as snapshotting
+from record.environments import service as places
+from record.environments.members import Reported
 from record.evidence import queries as evidence
 from record.flows import queries as flows
 from record.ids import ArchiveId, AttestationId, Digest, EntryIndex, Fingerprint, FlowId, KeyId, LedgerSize, TrailId
@@ -57,6 +63,8 @@ class Known:
     attested_at: EntryIndex
     digest: Digest
     archive_id: ArchiveId
+    environment: environments.Environment
+    deployment: deployments.Deployment
     size: LedgerSize
 
 
@@ -78,6 +86,11 @@ async def full_organization(record: Record, name: str) -> tuple[Organization, Kn
     )
     await types.define(record, will, types.DefineType("coverage", rules=["true"]))
     await signing_keys.trust(record, made.operator, name="builder", pem=ed25519_pem()[1])
+    await places.create(record, made.operator, places.CreateEnvironment("prod", "k8s"))
+    running = snapshotting.ReportSnapshot("prod", [Reported(FINGERPRINT, "app.whl")])
+    await snapshotting.report(record, made.operator, running)
+    for _ in range(2):
+        await deploying.report(record, will, deploying.ReportDeployment("prod", FINGERPRINT))
     archive_id = UUID(int=made.org_id.int ^ 1)
     for body in (
         Draft(
@@ -96,6 +109,9 @@ async def full_organization(record: Record, name: str) -> tuple[Organization, Kn
     moment = await made.moment()
     async with record.database.connection(made.org_id) as connection:
         begun = await trails.by_name(connection, moment, NAMES, "t1")
+        prod = await environments.by_name(connection, moment, "prod")
+        assert prod is not None
+        deployed = (await deployments.page(connection, moment, [prod.environment_id], limit=1))[0]
     assert begun is not None
     assert will.key_id is not None
     return made, Known(
@@ -109,6 +125,8 @@ async def full_organization(record: Record, name: str) -> tuple[Organization, Kn
         attested_at=attested.index,
         digest=Digest(file.digest),
         archive_id=ArchiveId(archive_id),
+        environment=prod,
+        deployment=deployed,
         size=moment.size,
     )
 
@@ -135,6 +153,20 @@ QUESTIONS: dict[str, Question] = {
     "attestations.custom_types": lambda c, m, k: attestations.custom_types(c, m),
     "attestations.custom_type": lambda c, m, k: attestations.custom_type(c, m, "coverage"),
     "attestations.signing_keys": lambda c, m, k: attestations.signing_keys(c, m),
+    "deployments.by_ids": lambda c, m, k: deployments.by_ids(c, m, [k.deployment.deployment_id]),
+    "deployments.page": lambda c, m, k: deployments.page(c, m, [k.environment.environment_id], limit=9),
+    "deployments.of_fingerprints": lambda c, m, k: deployments.of_fingerprints(c, m, [_SHA]),
+    "deployments.previous": lambda c, m, k: deployments.previous(c, m, [k.deployment]),
+    "deployments.last_of_units": lambda c, m, k: deployments.last_of_units(c, m, k.environment.environment_id),
+    "deployments.drift_facts": lambda c, m, k: deployments.drift_facts(c, m, k.environment, []),
+    "deployments.built": lambda c, m, k: deployments.built(c, m, _SHA, flow=None),
+    "deployments.built_in_flow": lambda c, m, k: deployments.built_in_flow(c, m, NAMES, "app", commit=None),
+    "environments.by_name": lambda c, m, k: environments.by_name(c, m, "prod"),
+    "environments.by_names": lambda c, m, k: environments.by_names(c, m, ["prod"]),
+    "environments.by_ids": lambda c, m, k: environments.by_ids(c, m, [k.environment.environment_id]),
+    "environments.page": lambda c, m, k: environments.page(c, m, limit=9),
+    "environments.last_reports": lambda c, m, k: environments.last_reports(c, m, [k.environment.environment_id]),
+    "environments.flows_of": lambda c, m, k: environments.flows_of(c, m, [_SHA]),
     "evidence.by_digests": lambda c, m, k: evidence.by_digests(c, m, [k.digest]),
     "evidence.attached_to": lambda c, m, k: evidence.attached_to(c, m, [k.attested_at]),
     "evidence.flows_naming": lambda c, m, k: evidence.flows_naming(c, m, k.digest),
@@ -164,6 +196,8 @@ QUESTIONS: dict[str, Question] = {
 }
 
 EXEMPT = {
+    "deployments.commits_between": "two questions about trails, by their ids and by their flow's",
+    "environments.note_report": "writes to schema ops, and gives back the entry of a snapshot that was read before",
     "access.last_uses": "schema ops, which has no row-level security; asked with the caller's organization",
     "access.note_uses": "schema ops",
     "archives.progress": "schema ops",

@@ -18,7 +18,8 @@ TABLE = {
 }
 ROLE_NAMES = st.sampled_from([role.value for role in Role])
 FLOWS = st.none() | st.frozensets(st.sampled_from(["pay", "web", "ops"]))
-GRANTS = st.builds(Grant, st.sampled_from(Role), FLOWS)
+ENVIRONMENTS = st.none() | st.frozensets(st.sampled_from(["prod", "staging"]))
+GRANTS = st.builds(Grant, st.sampled_from(Role), FLOWS, ENVIRONMENTS)
 
 
 def caller(*grants: Grant, scopes: tuple[Grant, ...] | None = None) -> Caller:
@@ -54,6 +55,44 @@ def test_a_grant_for_no_flows_is_not_a_grant_for_all_flows() -> None:
 
     assert not nowhere.may(Action.WRITE, flow="pay")
     assert nowhere.readable_flows() == frozenset()
+
+
+def test_a_grant_for_environments_covers_them_and_neither_flows_nor_the_organization() -> None:
+    narrowed = caller(Grant(Role.WRITER, environments=frozenset({"staging"})))
+
+    assert narrowed.may(Action.WRITE, environment="staging")
+    assert narrowed.may(Action.WRITE, environment="staging", flow="pay")
+    assert not narrowed.may(Action.WRITE, environment="prod")
+    assert not narrowed.may(Action.WRITE, flow="pay")
+    assert not narrowed.may(Action.WRITE)
+    assert narrowed.readable_environments() == frozenset({"staging"})
+    assert narrowed.readable_flows() == frozenset()
+
+
+def test_a_grant_for_flows_covers_no_environment() -> None:
+    narrowed = caller(Grant(Role.WRITER, frozenset({"pay"})))
+
+    assert not narrowed.may(Action.WRITE, environment="staging")
+    assert narrowed.may(Action.WRITE, flow="pay", environment="staging")
+    assert narrowed.readable_environments() == frozenset()
+
+
+def test_a_grant_for_flows_and_environments_covers_each_of_them_and_nothing_that_is_outside_of_either() -> None:
+    both = caller(Grant(Role.WRITER, frozenset({"pay"}), frozenset({"staging"})))
+
+    assert both.may(Action.WRITE, flow="pay")
+    assert both.may(Action.WRITE, environment="staging")
+    assert both.may(Action.WRITE, flow="pay", environment="staging")
+    assert not both.may(Action.WRITE, flow="pay", environment="prod")
+    assert not both.may(Action.WRITE, flow="web", environment="staging")
+    assert not both.may(Action.WRITE)
+
+
+def test_a_refusal_names_the_environment() -> None:
+    with pytest.raises(NotAllowed, match="report snapshots in the environment prod. Ask an admin .* on prod"):
+        caller(Grant(Role.SNAPSHOTTER, environments=frozenset({"staging"}))).require(
+            Action.SNAPSHOT, environment="prod"
+        )
 
 
 def test_scopes_only_ever_narrow() -> None:
@@ -103,6 +142,10 @@ def test_a_scoped_key_may_never_do_more_than_its_principal(
     for flow in ("pay", "web", "ops"):
         readable = scoped.readable_flows()
         assert scoped.may(Action.READ, flow=flow) is (readable is None or flow in readable)
+    for environment in ("prod", "staging"):
+        readable = scoped.readable_environments()
+        assert scoped.may(Action.READ, environment=environment) is (readable is None or environment in readable)
+        assert whole.may(action, environment=environment) or not scoped.may(action, environment=environment)
 
 
 @given(GRANTS)

@@ -352,3 +352,44 @@ async def test_a_reading_that_fails_is_told_to_whoever_appended(ledger: LedgerUn
     with pytest.raises(ValueError, match="a bug of ours"):
         await door.append(ledger.caller, draft())
     assert await size_of(ledger) == 3
+
+
+# --- facts of several entries
+
+
+async def test_entries_that_belong_together_stand_together_whoever_else_appends(ledger: LedgerUnderTest) -> None:
+    async def together() -> tuple[int, int]:
+        drafts = [draft() for _ in range(90)]
+        receipt = await ledger.record.ledger.append_together(ledger.caller, drafts)
+        assert receipt.entry_id == drafts[-1].id
+        return receipt.index - 89, receipt.index
+
+    alone = [ledger.record.ledger.append(ledger.caller, draft()) for _ in range(30)]
+    one, other, singles = await asyncio.gather(together(), together(), asyncio.gather(*alone))
+
+    taken: list[int] = [receipt.index for receipt in singles]
+    for first, last in (one, other):
+        taken += range(first, last + 1)
+    assert sorted(taken) == list(range(3, 3 + 210))
+    await ledger.check()
+
+
+async def test_entries_that_belong_together_are_all_there_or_none(ledger: LedgerUnderTest) -> None:
+    twin = twin_of("release-1")
+    await ledger.record.ledger.append(ledger.caller, twin())
+
+    with pytest.raises(AlreadyRecorded):
+        await ledger.record.ledger.append_together(ledger.caller, [draft(), twin(), draft()])
+    with pytest.raises(TooLarge):
+        await ledger.record.ledger.append_together(ledger.caller, [draft(), draft("x" * 70_000)])
+
+    assert await size_of(ledger) == 4
+
+
+async def test_entries_that_belong_together_are_one_request(ledger: LedgerUnderTest) -> None:
+    door = ledger.record.ledger
+    first = await door.append_together(ledger.caller, [draft(), draft()], idempotency=ONCE)
+    again = await door.append_together(ledger.caller, [draft(), draft()], idempotency=ONCE)
+
+    assert (again.index, again.replayed) == (first.index, True)
+    assert await size_of(ledger) == 5

@@ -1,0 +1,373 @@
+"""Environments as GraphQL shows and takes them."""
+
+from datetime import datetime
+from enum import Enum
+from typing import Annotated, TypeAlias
+
+import strawberry
+
+from api.graphql.connections import Connection, connect, index_key, wanted
+from api.graphql.context import Info
+from api.graphql.deployments import Deployment, Drift, deployment_page, drift_of
+from api.graphql.errors import Refused
+from api.graphql.ledger import After, Before, First, Last, Receipt
+from api.graphql.links import object_of
+from api.graphql.loaders import loaders_at
+from api.graphql.nodes import Node, global_id
+from api.graphql.runs import environment_row
+from api.graphql.scalars import Json
+from api.graphql.snapshots import EnvironmentEvent, RunningArtifact, Snapshot, event_place, running_page, snapshot_at
+from api.graphql.writes import perform
+from record.access.rules import Action
+from record.environments import queries, rules, service, snapshots
+from record.ids import EntryIndex, EnvironmentId, LedgerSize
+from record.ledger import queries as ledger
+from record.moment import Moment
+from record.refusals import InvalidInput
+
+
+@strawberry.enum(description="What kind of place an environment is. It stays for good.")
+class EnvironmentType(Enum):
+    K8S = strawberry.enum_value("k8s", description="A Kubernetes cluster, or namespaces of one.")
+    DOCKER = strawberry.enum_value("docker", description="A Docker host.")
+    SERVER = strawberry.enum_value("server", description="Paths on a server.")
+    S3 = strawberry.enum_value("s3", description="Contents of an S3 bucket.")
+    LAMBDA = strawberry.enum_value("lambda", description="AWS Lambda functions.")
+    ECS = strawberry.enum_value("ecs", description="Amazon ECS tasks and services.")
+    CLOUD_RUN = strawberry.enum_value("cloud-run", description="Google Cloud Run services and jobs.")
+    AZURE_APPS = strawberry.enum_value("azure-apps", description="Azure web apps and function apps.")
+    LOGICAL = strawberry.enum_value("logical", description="The union of other environments.")
+
+
+@strawberry.type(description="A place where artifacts run.")
+class Environment(Node):
+    name: str = strawberry.field(description="Its name in the organization. Names never change.")
+    type: EnvironmentType = strawberry.field(description="What kind of place it is.")
+    description: str = strawberry.field(description="What it is for.")
+    tags: Json = strawberry.field(description="Its tags, an object of texts.")
+    cadence_seconds: int | None = strawberry.field(
+        description="How often it should report, at the latest; null when no report is ever overdue."
+    )
+    grace_seconds: int = strawberry.field(
+        description="How long reports of deployments and snapshots may take to find each other before they count as drift."
+    )
+    archived: bool = strawberry.field(description="Whether it is out of use.")
+    version: int = strawberry.field(description="How often it was recorded: 1 when nothing was changed.")
+    created_at: datetime = strawberry.field(description="When it was created.")
+    changed_at: datetime = strawberry.field(description="When it was last changed.")
+    entry_index: EntryIndex = strawberry.field(description="The entry that last changed it.")
+    row: strawberry.Private[queries.Environment]
+    moment: strawberry.Private[Moment]
+
+    @strawberry.field(description="The environments that a logical one unites; empty for any other.")
+    async def included(self, info: Info) -> "list[Environment]":
+        return [Environment.of(row, self.moment) for row in await self._included(info)]
+
+    async def _included(self, info: Info) -> list[queries.Environment]:
+        found = await loaders_at(info, self.moment).environments.load_many(list(self.row.included))
+        return [row for row in found if row is not None]
+
+    @strawberry.field(
+        description="When it last reported, changed or not; of a logical one, the part that is silent longest."
+    )
+    async def last_reported_at(self, info: Info) -> datetime | None:
+        info.context.look_outside()
+        found = await loaders_at(info, self.moment).last_reports.load_many(list(self.row.places))
+        reported = [at for at in found if at is not None]
+        return min(reported) if reported and len(reported) == len(found) else None
+
+    @strawberry.field(
+        description="Since when it has been silent for longer than its cadence allows; null while it is not. "
+        "Of a logical environment, the first of its parts to fall silent."
+    )
+    async def stale(self, info: Info) -> datetime | None:
+        info.context.look_outside()
+        places = await self._included(info) if self.row.is_logical else [self.row]
+        reports = await loaders_at(info, self.moment).last_reports.load_many([each.environment_id for each in places])
+        since = [
+            rules.stale_since(at or each.created_at, each.cadence_seconds, now=self.moment.instant)
+            for each, at in zip(places, reports, strict=True)
+            if not each.archived
+        ]
+        return min((at for at in since if at is not None), default=None)
+
+    @strawberry.field(description="What runs in it, by name.")
+    async def running(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[RunningArtifact]:
+        parts = await loaders_at(info, self.moment).running.load_many(list(self.row.places))
+        running = rules.union(each for part in parts for each in part) if self.row.is_logical else parts[0]
+        return running_page(info, self.moment, running, first=first, after=after, last=last, before=before)
+
+    @strawberry.field(description="Its snapshots, the newest first. A logical environment has none of its own.")
+    async def snapshots(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Snapshot]:
+        most = info.context.record.settings.page_size_max
+        want = wanted(first=first, after=after, last=last, before=before, most=most)
+        start, end = index_key(want.after), index_key(want.before)
+        async with info.context.record.database.connection(self.moment.org_id) as connection:
+            rows = await snapshots.page(
+                connection,
+                self.moment,
+                self.row.environment_id,
+                limit=want.fetch,
+                older_than=None if start is None else EntryIndex(start),
+                newer_than=EntryIndex(-1 if end is None else end) if want.backward else None,
+            )
+        return connect(
+            rows, want, key=lambda row: row.entry_index, node=lambda row: Snapshot.of([row], self.row, self.moment)
+        )
+
+    @strawberry.field(
+        description="The snapshot that an expression asks for: `#12`, `~2` (before the newest), `@{2026-11-01T12:00:00Z}`, "
+        "`@{2.days.ago}`, `@{now}`, or nothing for the newest. The environment's name may stand in front."
+    )
+    async def snapshot(self, info: Info, expression: str = "") -> Snapshot:
+        return await snapshot_at(info, self.moment, self.row, expression)
+
+    @strawberry.field(description="What happened in it, the newest first.")
+    async def changes(
+        self,
+        info: Info,
+        since: Annotated[
+            datetime | None, strawberry.argument(description="Only what happened after this instant.")
+        ] = None,
+        until: Annotated[
+            datetime | None, strawberry.argument(description="Only what happened up to this instant.")
+        ] = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> Connection[EnvironmentEvent]:
+        most = info.context.record.settings.page_size_max
+        want = wanted(first=first, after=after, last=last, before=before, most=most)
+        start, end = event_place(want.after), event_place(want.before)
+        async with info.context.record.database.connection(self.moment.org_id) as connection:
+            sizes: list[LedgerSize | None] = [
+                None if at is None else await ledger.size_at(connection, self.moment.org_id, at)
+                for at in (since, until)
+            ]
+            rows = await snapshots.events(
+                connection,
+                self.moment,
+                self.row.places,
+                limit=want.fetch,
+                since=sizes[0],
+                until=sizes[1],
+                older_than=start,
+                newer_than=((-1, 0) if end is None else end) if want.backward else None,
+            )
+        return connect(
+            rows,
+            want,
+            key=lambda row: f"{row.entry_index}.{row.place}",
+            node=lambda row: EnvironmentEvent.of(row, self.moment),
+        )
+
+    @strawberry.field(description="Deployments that were reported to it, the last reported first.")
+    async def deployments(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Deployment]:
+        return await deployment_page(
+            info, self.moment, self.row.places, first=first, after=after, last=last, before=before
+        )
+
+    @strawberry.field(description="Where what runs in it and what was reported as deployed to it drift apart.")
+    async def drift(self, info: Info) -> list[Drift]:
+        places = await self._included(info) if self.row.is_logical else [self.row]
+        return await drift_of(info, self.moment, places)
+
+    @classmethod
+    def of(cls, row: queries.Environment, moment: Moment) -> "Environment":
+        return cls(
+            id=global_id("Environment", row.environment_id),
+            name=row.name,
+            type=EnvironmentType(row.type),
+            description=row.description,
+            tags=Json(row.tags),
+            cadence_seconds=row.cadence_seconds,
+            grace_seconds=row.grace_seconds,
+            archived=row.archived,
+            version=row.version,
+            created_at=row.created_at,
+            changed_at=row.changed_at,
+            entry_index=row.entry_index,
+            row=row,
+            moment=moment,
+        )
+
+
+async def environment_named(info: Info, moment: Moment, name: str) -> Environment | None:
+    """The environment of this name, if the caller may read it."""
+    row = await environment_row(info, moment, name)
+    return None if row is None else Environment.of(row, moment)
+
+
+async def environment_of(info: Info, moment: Moment, environment_id: EnvironmentId) -> Environment | None:
+    """The environment of this id, if the caller may read it."""
+    row = await loaders_at(info, moment).environments.load(environment_id)
+    if row is None or not info.context.caller.may(Action.READ, environment=row.name):
+        return None
+    return Environment.of(row, moment)
+
+
+async def environment_page(
+    info: Info,
+    moment: Moment,
+    *,
+    first: int | None,
+    after: str | None,
+    last: int | None,
+    before: str | None,
+    archived: bool = False,
+) -> Connection[Environment]:
+    """Environments by name: those that the caller may read, the archived ones only when asked."""
+    most = info.context.record.settings.page_size_max
+    want = wanted(first=first, after=after, last=last, before=before, most=most)
+    async with info.context.record.database.connection(moment.org_id) as connection:
+        rows = await queries.page(
+            connection,
+            moment,
+            limit=want.fetch,
+            after=want.after,
+            before=want.before if want.before is not None or not want.backward else "\U0010ffff",
+            readable=info.context.caller.readable_environments(),
+            archived=archived,
+        )
+    return connect(rows, want, key=lambda row: row.name, node=lambda row: Environment.of(row, moment))
+
+
+@strawberry.input(description="An environment to create.")
+class CreateEnvironmentInput:
+    name: str = strawberry.field(description="Its name: a letter or digit, then letters, digits and . _ -")
+    type: EnvironmentType = strawberry.field(description="What kind of place it is. It stays for good.")
+    description: str = strawberry.field(default="", description="What it is for.")
+    tags: Json | None = strawberry.field(default=None, description="Tags, an object of texts.")
+    included: list[str] = strawberry.field(
+        default_factory=list, description="Of a logical environment: the names of those that it unites."
+    )
+    cadence_seconds: int | None = strawberry.field(
+        default=None, description="How often it should report, at the latest; after that it counts as stale."
+    )
+    grace_seconds: int = strawberry.field(
+        default=service.GRACE_SECONDS,
+        description="How long reports of deployments and snapshots may take to find each other before they count as drift.",
+    )
+    idempotency_key: str | None = strawberry.field(
+        default=None, description="The same key again gives the first receipt."
+    )
+
+
+@strawberry.input(description="What to change about an environment. What is left out stays as it is.")
+class ChangeEnvironmentInput:
+    name: str = strawberry.field(description="The environment's name.")
+    description: str | None = strawberry.field(default=None, description="What it is for.")
+    tags: Json | None = strawberry.field(default=None, description="All its tags, an object of texts.")
+    included: list[str] | None = strawberry.field(
+        default=None, description="Of a logical environment: the names of all that it unites."
+    )
+    cadence_seconds: int | None = strawberry.field(
+        default=None, description="How often it should report, at the latest; 0 when no report is ever overdue."
+    )
+    grace_seconds: int | None = strawberry.field(
+        default=None, description="How long reports may take to find each other before they count as drift."
+    )
+    archived: bool | None = strawberry.field(
+        default=None, description="False brings an archived environment back into use."
+    )
+    idempotency_key: str | None = strawberry.field(
+        default=None, description="The same key again gives the first receipt."
+    )
+
+
+@strawberry.input(description="An environment to take out of use. Nothing of it is lost.")
+class ArchiveEnvironmentInput:
+    name: str = strawberry.field(description="The environment's name.")
+    idempotency_key: str | None = strawberry.field(
+        default=None, description="The same key again gives the first receipt."
+    )
+
+
+@strawberry.type(description="The environment was recorded.")
+class EnvironmentRecorded:
+    receipt: Receipt = strawberry.field(description="Where and how it was recorded.")
+    name: strawberry.Private[str]
+
+    @strawberry.field(description="The environment as it is now.")
+    async def environment(self, info: Info) -> Environment | None:
+        return await environment_named(info, info.context.moment, self.name)
+
+
+CreateEnvironmentResult: TypeAlias = Annotated[
+    EnvironmentRecorded | Refused, strawberry.union("CreateEnvironmentResult")
+]
+ChangeEnvironmentResult: TypeAlias = Annotated[
+    EnvironmentRecorded | Refused, strawberry.union("ChangeEnvironmentResult")
+]
+ArchiveEnvironmentResult: TypeAlias = Annotated[
+    EnvironmentRecorded | Refused, strawberry.union("ArchiveEnvironmentResult")
+]
+
+
+@strawberry.type
+class EnvironmentMutations:
+    @strawberry.mutation(description="Creates an environment.")
+    async def create_environment(self, info: Info, input: CreateEnvironmentInput) -> CreateEnvironmentResult:  # noqa: A002
+        wish = service.CreateEnvironment(
+            name=input.name,
+            type=str(input.type.value),
+            description=input.description,
+            tags=_tags(input.tags) or {},
+            included=tuple(input.included),
+            cadence_seconds=input.cadence_seconds,
+            grace_seconds=input.grace_seconds,
+        )
+        receipt = await perform(
+            info,
+            lambda caller, once: service.create(info.context.record, caller, wish, idempotency=once),
+            input=input,
+            key=input.idempotency_key,
+        )
+        return EnvironmentRecorded(receipt=Receipt.of(receipt), name=receipt.body["name"])
+
+    @strawberry.mutation(description="Changes an environment: its description, tags, parts, cadence or grace period.")
+    async def change_environment(self, info: Info, input: ChangeEnvironmentInput) -> ChangeEnvironmentResult:  # noqa: A002
+        wish = service.ChangeEnvironment(
+            name=input.name,
+            description=input.description,
+            tags=_tags(input.tags),
+            included=None if input.included is None else tuple(input.included),
+            cadence_seconds=input.cadence_seconds,
+            grace_seconds=input.grace_seconds,
+            archived=input.archived,
+        )
+        receipt = await perform(
+            info,
+            lambda caller, once: service.change(info.context.record, caller, wish, idempotency=once),
+            input=input,
+            key=input.idempotency_key,
+        )
+        return EnvironmentRecorded(receipt=Receipt.of(receipt), name=receipt.body["name"])
+
+    @strawberry.mutation(
+        description="Takes an environment out of use. It keeps its name and all that was recorded of it."
+    )
+    async def archive_environment(self, info: Info, input: ArchiveEnvironmentInput) -> ArchiveEnvironmentResult:  # noqa: A002
+        receipt = await perform(
+            info,
+            lambda caller, once: service.archive(info.context.record, caller, input.name, idempotency=once),
+            input=input,
+            key=input.idempotency_key,
+        )
+        return EnvironmentRecorded(receipt=Receipt.of(receipt), name=receipt.body["name"])
+
+
+def _tags(given: Json | None) -> dict[str, str] | None:
+    if given is None:
+        return None
+    tags = object_of(given, field="tags")
+    if not all(isinstance(value, str) for value in tags.values()):
+        raise InvalidInput('A tag\'s value is not a text. Write tags as {"team": "platform"}.', field="tags")
+    return tags

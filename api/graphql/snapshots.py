@@ -1,0 +1,393 @@
+"""Snapshots as GraphQL shows and takes them: what ran, what happened, what differs."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import Enum
+from typing import Annotated, TypeAlias
+
+import strawberry
+
+from api.graphql.artifacts import Artifact, artifact_of
+from api.graphql.connections import Connection, connect, wanted
+from api.graphql.context import Info
+from api.graphql.errors import Refused
+from api.graphql.ledger import After, Before, First, Last, Receipt
+from api.graphql.loaders import loaders_at
+from api.graphql.runs import environment_row
+from api.graphql.scalars import Json
+from api.graphql.writes import perform
+from record.access.rules import Caller
+from record.clock import from_rfc3339
+from record.environments import expressions, reporting, rules, snapshots
+from record.environments.asking import snapshots_asked
+from record.environments.members import Refused as RefusedRow
+from record.environments.members import Reported
+from record.environments.queries import Environment
+from record.environments.service import unknown_environment
+from record.ids import EntryIndex, EnvironmentId, Fingerprint
+from record.ledger import entries
+from record.moment import Moment
+from record.refusals import InvalidInput
+
+
+@strawberry.type(description="An artifact that runs, or ran, in an environment.")
+class RunningArtifact:
+    fingerprint: Fingerprint = strawberry.field(description="Its SHA-256.")
+    name: str = strawberry.field(description="What the report called it: an image, a file, a function.")
+    instances: int = strawberry.field(description="How many instances of it ran, as of the last numbered snapshot.")
+    since: datetime = strawberry.field(description="When a snapshot first saw it; it has been running since.")
+    facts_omitted: int = strawberry.field(description="How many further facts were reported and are not listed.")
+    row: strawberry.Private[rules.Running]
+    moment: strawberry.Private[Moment]
+
+    @strawberry.field(description="The number of the snapshot that first saw it; null in a logical environment.")
+    def since_snapshot(self) -> int | None:
+        return self.row.since_number if len(self.row.environments) == 1 else None
+
+    @strawberry.field(description="When its instances were created, the newest first, as far as that was reported.")
+    def instances_created_at(self) -> list[datetime]:
+        return [from_rfc3339(text) for text in self.row.member.created]
+
+    @strawberry.field(description="What the report told of its instances: pods and owners, tasks and services, paths.")
+    def facts(self) -> list[Json]:
+        return [Json(each) for each in self.row.member.facts]
+
+    @strawberry.field(description="The flows in which it was known when the snapshot was taken: its provenance.")
+    def flows(self, info: Info) -> list[str]:
+        readable = info.context.caller.readable_flows()
+        return [flow for flow in self.row.member.flows if readable is None or flow in readable]
+
+    @strawberry.field(description="Whether any flow knew it when the snapshot was taken.")
+    def is_known(self) -> bool:
+        return bool(self.row.member.flows)
+
+    @strawberry.field(description="The environments in which it runs: several in a logical one.")
+    async def environment_names(self, info: Info) -> list[str]:
+        return await names_of(info, self.moment, self.row.environments)
+
+    @strawberry.field(description="The artifact in the record; null when no flow knows it.")
+    async def artifact(self, info: Info) -> Artifact | None:
+        return await artifact_of(info, self.moment, self.fingerprint)
+
+    @classmethod
+    def of(cls, row: rules.Running, moment: Moment) -> "RunningArtifact":
+        return cls(
+            fingerprint=row.member.fingerprint,
+            name=row.member.name,
+            instances=row.member.instances,
+            since=row.since,
+            facts_omitted=row.member.facts_omitted,
+            row=row,
+            moment=moment,
+        )
+
+
+async def names_of(info: Info, moment: Moment, ids: Sequence[EnvironmentId]) -> list[str]:
+    """Names of environments, in the order asked."""
+    rows = await loaders_at(info, moment).environments.load_many(list(ids))
+    return [row.name for row in rows if row is not None]
+
+
+def running_page(
+    info: Info,
+    moment: Moment,
+    running: Sequence[rules.Running],
+    *,
+    first: int | None,
+    after: str | None,
+    last: int | None,
+    before: str | None,
+) -> Connection[RunningArtifact]:
+    """A page of what runs, by name."""
+    want = wanted(first=first, after=after, last=last, before=before, most=info.context.record.settings.page_size_max)
+    rows = [
+        each
+        for each in running
+        if (want.after is None or _running_key(each) > want.after)
+        and (want.before is None or _running_key(each) < want.before)
+    ]
+    shown = rows[-want.fetch :] if want.backward else rows[: want.fetch]
+    return connect(shown, want, key=_running_key, node=lambda row: RunningArtifact.of(row, moment))
+
+
+def _running_key(running: rules.Running) -> str:
+    return f"{running.member.name}\n{running.member.fingerprint}"
+
+
+@strawberry.type(description="A member of a report that was left out, because it could not be read.")
+class RefusedMember:
+    place: int = strawberry.field(description="Its place in the report, from 0.")
+    name: str = strawberry.field(description="What it called itself.")
+    why: str = strawberry.field(description="What is wrong with it, and what to do.")
+
+    @classmethod
+    def of(cls, row: RefusedRow) -> "RefusedMember":
+        return cls(place=row.place, name=row.name, why=row.why)
+
+
+@strawberry.type(description="The complete set of what ran in an environment, as of one report.")
+class Snapshot:
+    environment_name: str = strawberry.field(description="The environment's name.")
+    rows: strawberry.Private[list[snapshots.Snapshot]]
+    environment: strawberry.Private[Environment]
+    moment: strawberry.Private[Moment]
+
+    def _only(self) -> snapshots.Snapshot | None:
+        return None if self.environment.is_logical else self.rows[0]
+
+    @strawberry.field(description="Its number in the environment, from 1; null for a logical environment.")
+    def number(self) -> int | None:
+        row = self._only()
+        return None if row is None else row.number
+
+    @strawberry.field(description="When it was taken: of a logical environment, when the newest of its parts was.")
+    def at(self) -> datetime | None:
+        return max((row.at for row in self.rows), default=None)
+
+    @strawberry.field(description="Who reported it; null for a logical environment.")
+    def reported_by(self) -> str | None:
+        row = self._only()
+        return None if row is None else row.reported_by
+
+    @strawberry.field(description="The entry that closes it; null for a logical environment.")
+    def entry_index(self) -> EntryIndex | None:
+        row = self._only()
+        return None if row is None else row.entry_index
+
+    @strawberry.field(description="Whether members were left out because they could not be read.")
+    def partial(self) -> bool:
+        return any(row.is_partial for row in self.rows)
+
+    @strawberry.field(description="How many members were left out.")
+    def refused_count(self) -> int:
+        return sum(row.refused_count for row in self.rows)
+
+    @strawberry.field(description="The members that were left out: the first 20 of each report.")
+    def refused(self) -> list[RefusedMember]:
+        return [RefusedMember(**each) for row in self.rows for each in row.refused]
+
+    @strawberry.field(description="How many artifacts ran.")
+    async def artifact_count(self, info: Info) -> int:
+        row = self._only()
+        return len(await self._running(info)) if row is None else row.artifacts
+
+    @strawberry.field(description="How many instances ran.")
+    def instance_count(self) -> int:
+        return sum(row.instances for row in self.rows)
+
+    @strawberry.field(description="How many artifacts had started since the snapshot before.")
+    def started(self) -> int:
+        return sum(row.started for row in self.rows)
+
+    @strawberry.field(description="How many artifacts had stopped since the snapshot before.")
+    def stopped(self) -> int:
+        return sum(row.stopped for row in self.rows)
+
+    @strawberry.field(description="What ran, by name.")
+    async def running(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[RunningArtifact]:
+        running = await self._running(info)
+        return running_page(info, self.moment, running, first=first, after=after, last=last, before=before)
+
+    async def _running(self, info: Info) -> list[rules.Running]:
+        async with info.context.record.database.connection(self.moment.org_id) as connection:
+            found = await snapshots.running_in(connection, self.moment, self.rows)
+        return rules.union(each for running in found for each in running) if self.environment.is_logical else found[0]
+
+    @classmethod
+    def of(cls, rows: list[snapshots.Snapshot], environment: Environment, moment: Moment) -> "Snapshot":
+        return cls(environment_name=environment.name, rows=rows, environment=environment, moment=moment)
+
+
+async def snapshot_at(info: Info, moment: Moment, environment: Environment, expression: str) -> Snapshot:
+    """The snapshot of this environment that the expression asks for."""
+    if "ago" in expression:
+        info.context.look_outside()  # the instant moves with the clock, so the answer is not kept
+    asked = expressions.parse(expression, now=moment.instant, environment=environment.name)
+    async with info.context.record.database.connection(moment.org_id) as connection:
+        return Snapshot.of(await snapshots_asked(connection, moment, environment, asked), environment, moment)
+
+
+async def snapshot_named(info: Info, moment: Moment, expression: str) -> Snapshot:
+    """The snapshot that an expression asks for, with its environment, if the caller may read that."""
+    name = expressions.parse(expression, now=moment.instant).environment
+    environment = await environment_row(info, moment, name)
+    if environment is None:
+        raise unknown_environment(name)
+    return await snapshot_at(info, moment, environment, expression)
+
+
+@strawberry.type(description="An artifact that ran in both of two snapshots.")
+class InBoth:
+    first: RunningArtifact = strawberry.field(description="As it ran in the first.")
+    second: RunningArtifact = strawberry.field(description="As it ran in the second.")
+
+
+@strawberry.type(description="How two snapshots differ, of the same environment or of different ones.")
+class SnapshotDifference:
+    first: Snapshot = strawberry.field(description="The first snapshot.")
+    second: Snapshot = strawberry.field(description="The second snapshot.")
+    only_first: list[RunningArtifact] = strawberry.field(description="What ran only in the first, by name.")
+    only_second: list[RunningArtifact] = strawberry.field(description="What ran only in the second, by name.")
+    scaled: list[InBoth] = strawberry.field(description="What ran in both, with different counts of instances.")
+    same: list[InBoth] = strawberry.field(description="What ran in both, with equal counts of instances.")
+
+
+async def difference_of(info: Info, moment: Moment, first: str, second: str) -> SnapshotDifference:
+    """How the snapshots of two expressions differ."""
+    one, other = await snapshot_named(info, moment, first), await snapshot_named(info, moment, second)
+    found = rules.difference(await one._running(info), await other._running(info))
+    return SnapshotDifference(
+        first=one,
+        second=other,
+        only_first=[RunningArtifact.of(each, moment) for each in found.only_first],
+        only_second=[RunningArtifact.of(each, moment) for each in found.only_second],
+        scaled=[_in_both(pair, moment) for pair in found.scaled],
+        same=[_in_both(pair, moment) for pair in found.same],
+    )
+
+
+def _in_both(pair: tuple[rules.Running, rules.Running], moment: Moment) -> InBoth:
+    return InBoth(first=RunningArtifact.of(pair[0], moment), second=RunningArtifact.of(pair[1], moment))
+
+
+@strawberry.enum(description="What can happen to an artifact in an environment.")
+class EnvironmentEventKind(Enum):
+    STARTED = strawberry.enum_value("started", description="It began to run.")
+    STOPPED = strawberry.enum_value("stopped", description="It no longer ran.")
+    SCALED = strawberry.enum_value("scaled", description="It ran on with more or fewer instances.")
+    PROVENANCE_FOUND = strawberry.enum_value(
+        "provenance", description="It ran on, and more became known of where it came from."
+    )
+
+
+@strawberry.type(description="Something that happened to an artifact in an environment, as a snapshot noticed it.")
+class EnvironmentEvent:
+    kind: EnvironmentEventKind = strawberry.field(description="What happened.")
+    fingerprint: Fingerprint = strawberry.field(description="The artifact's SHA-256.")
+    name: str = strawberry.field(description="What the report called it.")
+    instances: int = strawberry.field(description="How many instances ran then.")
+    instances_before: int = strawberry.field(description="How many instances ran in the snapshot before.")
+    at: datetime = strawberry.field(description="When the snapshot was taken that noticed it.")
+    snapshot_number: int = strawberry.field(description="That snapshot's number.")
+    entry_index: EntryIndex = strawberry.field(description="The entry that recorded it.")
+    row: strawberry.Private[snapshots.Event]
+    moment: strawberry.Private[Moment]
+
+    @strawberry.field(description="The environment in which it happened.")
+    async def environment_name(self, info: Info) -> str:
+        return (await names_of(info, self.moment, [self.row.environment_id]))[0]
+
+    @strawberry.field(description="The flows in which the artifact was known then.")
+    def flows(self, info: Info) -> list[str]:
+        readable = info.context.caller.readable_flows()
+        return [flow for flow in self.row.flows if readable is None or flow in readable]
+
+    @classmethod
+    def of(cls, row: snapshots.Event, moment: Moment) -> "EnvironmentEvent":
+        return cls(
+            kind=EnvironmentEventKind(row.kind),
+            fingerprint=row.fingerprint,
+            name=row.name,
+            instances=row.instances,
+            instances_before=row.instances_before,
+            at=row.at,
+            snapshot_number=row.number,
+            entry_index=row.entry_index,
+            row=row,
+            moment=moment,
+        )
+
+
+def event_place(cursor: str | None) -> tuple[int, int] | None:
+    """Where an event stands, by its opened cursor."""
+    if cursor is None:
+        return None
+    index, dot, place = cursor.partition(".")
+    if not (dot and cursor.isascii() and index.isdecimal() and place.isdecimal() and len(cursor) <= 24):
+        raise InvalidInput(
+            "This cursor is not one that this server gave. Use a cursor from a page of the same list.", field="after"
+        )
+    return int(index), int(place)
+
+
+@strawberry.input(description="A member of a report: something that runs. What is wrong with one concerns no other.")
+class SnapshotMemberInput:
+    fingerprint: str | None = strawberry.field(
+        default=None, description="SHA-256 of the image or file: 64 hexadecimal digits, `sha256:` in front or not."
+    )
+    name: str | None = strawberry.field(default=None, description="What runs: an image, a file, a function.")
+    instances: int | None = strawberry.field(
+        default=None,
+        description="How many instances of it run; without it, as many as have an instant of creation, or 1.",
+    )
+    created_at: list[str] = strawberry.field(
+        default_factory=list, description="When its instances were created, such as 2026-03-01T00:00:00Z."
+    )
+    facts: Json | None = strawberry.field(
+        default=None, description="What else is known of it, a JSON object: pod and owners, task and service, path."
+    )
+
+
+@strawberry.input(description="Everything that runs in an environment. An empty list says that nothing does.")
+class ReportSnapshotInput:
+    environment: str = strawberry.field(description="The environment's name. It is not a logical one.")
+    members: list[SnapshotMemberInput] = strawberry.field(description="What runs there, all of it.")
+    idempotency_key: str | None = strawberry.field(
+        default=None, description="The same key again gives the first receipt."
+    )
+
+
+@strawberry.type(description="The report was taken.")
+class SnapshotReported:
+    number: int = strawberry.field(description="The number of the snapshot that says what runs now.")
+    is_new: bool = strawberry.field(
+        description="Whether this report made that snapshot. If not, nothing changed, and nothing was recorded."
+    )
+    refused: list[RefusedMember] = strawberry.field(
+        description="Members that were left out, because they cannot be read."
+    )
+    receipt: Receipt = strawberry.field(description="Where that snapshot is recorded.")
+    environment_name: strawberry.Private[str]
+
+    @strawberry.field(description="That snapshot.")
+    async def snapshot(self, info: Info) -> Snapshot | None:
+        moment = info.context.moment
+        environment = await environment_row(info, moment, self.environment_name)
+        return None if environment is None else await snapshot_at(info, moment, environment, f"#{self.number}")
+
+
+ReportSnapshotResult: TypeAlias = Annotated[SnapshotReported | Refused, strawberry.union("ReportSnapshotResult")]
+
+
+@strawberry.type
+class SnapshotMutations:
+    @strawberry.mutation(
+        description="Reports everything that runs in an environment. A new snapshot is numbered when the set of digests "
+        "changed, or what is known of where one came from; otherwise only the instant of the last report moves. "
+        "Needs the role snapshotter."
+    )
+    async def report_snapshot(self, info: Info, input: ReportSnapshotInput) -> ReportSnapshotResult:  # noqa: A002
+        said = [
+            Reported(each.fingerprint, each.name, each.instances, each.created_at, each.facts) for each in input.members
+        ]
+        wish = reporting.ReportSnapshot(input.environment, said)
+        outcomes: list[reporting.SnapshotReported] = []
+
+        async def act(caller: Caller, once: entries.Idempotency | None) -> entries.Receipt:
+            outcomes.append(await reporting.report(info.context.record, caller, wish, idempotency=once))
+            return outcomes[-1].receipt
+
+        receipt = await perform(info, act, input=input, key=input.idempotency_key)
+        if outcomes:
+            refused = [RefusedMember.of(each) for each in outcomes[-1].refused]
+        else:
+            refused = [RefusedMember(**each) for each in receipt.body["refused"]]
+        return SnapshotReported(
+            number=receipt.body["number"],
+            is_new=not outcomes or outcomes[-1].is_new,
+            refused=refused,
+            receipt=Receipt.of(receipt),
+            environment_name=receipt.body["environment"],
+        )

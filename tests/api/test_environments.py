@@ -1,0 +1,263 @@
+"""Environments, snapshots and deployments as a client meets them."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from record.artifacts import service as artifacts
+from record.artifacts.service import ReportArtifact
+from record.details import Commit
+from record.flows import service as flows
+from record.flows.service import CreateFlow
+from record.settings import Settings
+from record.trails import service as trails
+from record.trails.service import BeginTrail
+from tests.api.runtime_schema import SCHEMA
+from tests.api.serving import MovableClock, Organization, Served, serving
+
+CREATE = """mutation ($input: CreateEnvironmentInput!) { createEnvironment(input: $input) {
+  ... on EnvironmentRecorded { receipt { index } environment { name type included { name } } }
+  ... on Refusal { code message } } }"""
+REPORT = """mutation ($input: ReportSnapshotInput!) { reportSnapshot(input: $input) {
+  ... on SnapshotReported { number isNew refused { place name why } receipt { index replayed }
+    snapshot { number partial artifactCount running(first: 10) { nodes { name instances } } } }
+  ... on Refusal { code message } } }"""
+DEPLOY = """mutation ($input: ReportDeploymentInput!) { reportDeployment(input: $input) {
+  ... on DeploymentReported { deployment { name flowName seen { status } previous { name }
+    commitsSince { isRollBack commits { sha } trailNames } } }
+  ... on Refusal { code message } } }"""
+
+
+def digest(number: int) -> str:
+    return f"{number:064x}"
+
+
+class Client:
+    """Asks one organization's questions and gives the data back."""
+
+    def __init__(self, served: Served, organization: Organization, clock: MovableClock) -> None:
+        self.served, self.organization, self.clock = served, organization, clock
+
+    async def ask(self, query: str, **variables: Any) -> Any:
+        response = await self.served.ask(self.organization, query, variables=variables)
+        said = response.json()
+        assert "errors" not in said, said
+        return said["data"]
+
+    async def refused(self, query: str, **variables: Any) -> str:
+        said = (await self.served.ask(self.organization, query, variables=variables)).json()
+        return str(said["errors"][0]["message"])
+
+    async def create(self, name: str, type: str = "K8S", **more: Any) -> Any:  # noqa: A002
+        return (await self.ask(CREATE, input={"name": name, "type": type, **more}))["createEnvironment"]
+
+    async def report(self, environment: str, *numbers: int, **more: Any) -> Any:
+        members = [{"fingerprint": digest(number), "name": f"app-{number}"} for number in numbers]
+        asked = {"environment": environment, "members": members, **more}
+        return (await self.ask(REPORT, input=asked))["reportSnapshot"]
+
+    async def deploy(self, number: int) -> Any:
+        asked = {"environment": "prod", "fingerprint": digest(number)}
+        return (await self.ask(DEPLOY, input=asked))["reportDeployment"]
+
+
+@pytest.fixture
+async def client(make_settings: Callable[..., Settings]) -> AsyncIterator[Client]:
+    clock = MovableClock()
+    async with serving(make_settings(), SCHEMA, clock=clock) as served:
+        made = Client(served, await served.organization(), clock)
+        await made.create("prod")
+        yield made
+
+
+async def test_an_environment_is_created_and_a_second_of_its_name_is_refused(client: Client) -> None:
+    made = await client.create("world", "LOGICAL", included=["prod"])
+    again = await client.create("prod", "CLOUD_RUN")
+
+    assert made["environment"] == {"name": "world", "type": "LOGICAL", "included": [{"name": "prod"}]}
+    assert again["code"] == "NAME_TAKEN"
+
+
+async def test_a_report_says_what_became_of_it(client: Client) -> None:
+    first = await client.report("prod", 1, 2)
+    again = await client.report("prod", 2, 1)
+
+    assert (first["number"], first["isNew"], first["refused"]) == (1, True, [])
+    assert first["snapshot"]["running"]["nodes"] == [
+        {"name": "app-1", "instances": 1},
+        {"name": "app-2", "instances": 1},
+    ]
+    assert (again["number"], again["isNew"], again["receipt"]["index"]) == (1, False, first["receipt"]["index"])
+
+
+async def test_a_malformed_member_is_named_in_the_answer_and_the_snapshot_is_partial(client: Client) -> None:
+    members = [{"fingerprint": digest(1), "name": "app-1"}, {"fingerprint": "", "name": "no-image"}, {}]
+    said = (await client.ask(REPORT, input={"environment": "prod", "members": members}))["reportSnapshot"]
+
+    assert [(each["place"], each["name"]) for each in said["refused"]] == [(1, "no-image"), (2, "member 2")]
+    assert (said["snapshot"]["partial"], said["snapshot"]["artifactCount"]) == (True, 1)
+
+
+async def test_the_same_request_again_is_answered_as_before(client: Client) -> None:
+    first = await client.report("prod", 1, idempotencyKey="k")
+    await client.report("prod", 2)
+    again = await client.report("prod", 1, idempotencyKey="k")
+
+    assert (again["number"], again["receipt"]) == (1, {"index": first["receipt"]["index"], "replayed": True})
+
+
+async def test_what_runs_what_ran_and_what_happened(client: Client) -> None:
+    await client.report("prod", 1, 2)
+    await client.report("prod", 2, 3)
+    said = await client.ask(
+        """{ environment(name: "prod") { running { nodes { name since flows isKnown artifact { name } } }
+          snapshots(first: 1) { nodes { number started stopped } pageInfo { hasNextPage } }
+          before: snapshot(expression: "~1") { number running { nodes { name } } }
+          changes(first: 3) { nodes { kind name snapshotNumber environmentName } pageInfo { endCursor hasNextPage } }
+          lastReportedAt stale } }"""
+    )
+
+    environment = said["environment"]
+    assert [each["name"] for each in environment["running"]["nodes"]] == ["app-2", "app-3"]
+    assert environment["snapshots"] == {
+        "nodes": [{"number": 2, "started": 1, "stopped": 1}],
+        "pageInfo": {"hasNextPage": True},
+    }
+    assert [each["name"] for each in environment["before"]["running"]["nodes"]] == ["app-1", "app-2"]
+    assert [(each["kind"], each["name"]) for each in environment["changes"]["nodes"]] == [
+        ("STARTED", "app-3"),
+        ("STOPPED", "app-1"),
+        ("STARTED", "app-2"),
+    ]
+    assert environment["stale"] is None
+    cursor = environment["changes"]["pageInfo"]["endCursor"]
+    rest = await client.ask(
+        'query ($after: String) { environment(name: "prod") { changes(first: 9, after: $after) { nodes { name } } } }',
+        after=cursor,
+    )
+    assert rest["environment"]["changes"]["nodes"] == [{"name": "app-1"}]
+
+
+async def test_changes_lie_between_two_instants(client: Client) -> None:
+    await client.report("prod", 1)
+    instant = client.clock.now().isoformat().replace("+00:00", "Z")
+    client.clock.moved = timedelta(seconds=1)
+    await client.report("prod", 2)
+    asked = """query ($at: DateTime) { environment(name: "prod") {
+      late: changes(since: $at) { nodes { name } } early: changes(until: $at) { nodes { name } } } }"""
+
+    said = (await client.ask(asked, at=instant))["environment"]
+
+    assert [each["name"] for each in said["late"]["nodes"]] == ["app-2", "app-1"]
+    assert [each["name"] for each in said["early"]["nodes"]] == ["app-1"]
+
+
+async def test_two_snapshots_of_two_environments_are_compared(client: Client) -> None:
+    await client.create("staging")
+    await client.report("staging", 1, 2)
+    await client.report("prod", 2, 3)
+    asked = """{ diff(first: "staging", second: "prod#1") { first { environmentName number } onlyFirst { name }
+      onlySecond { name } same { first { name } } scaled { first { name } } } }"""
+
+    said = (await client.ask(asked))["diff"]
+
+    assert said["first"] == {"environmentName": "staging", "number": 1}
+    assert (said["onlyFirst"], said["onlySecond"]) == ([{"name": "app-1"}], [{"name": "app-3"}])
+    assert said["same"] == [{"first": {"name": "app-2"}}]
+    assert "no snapshot prod#7" in await client.refused(
+        '{ diff(first: "prod#7", second: "prod") { onlyFirst { name } } }'
+    )
+    assert "no environment called x" in await client.refused(
+        '{ diff(first: "x", second: "prod") { onlyFirst { name } } }'
+    )
+
+
+async def test_a_logical_environment_shows_the_union(client: Client) -> None:
+    await client.create("staging")
+    await client.create("world", "LOGICAL", included=["prod", "staging"])
+    await client.report("prod", 1, 2)
+    await client.report("staging", 2, 3)
+
+    said = await client.ask(
+        """query ($one: Fingerprint!) { environment(name: "world") { running { nodes { name instances environmentNames } }
+          snapshot { number artifactCount } changes { nodes { name environmentName } } snapshots { nodes { number } } }
+          runs(fingerprint: $one, environment: "world") { environmentName since until } }""",
+        one=digest(2),
+    )
+
+    world = said["environment"]
+    assert [(each["name"], each["instances"]) for each in world["running"]["nodes"]] == [
+        ("app-1", 1),
+        ("app-2", 2),
+        ("app-3", 1),
+    ]
+    assert world["running"]["nodes"][1]["environmentNames"] == ["prod", "staging"]
+    assert world["snapshot"] == {"number": None, "artifactCount": 3}
+    assert len(world["changes"]["nodes"]) == 4
+    assert world["snapshots"]["nodes"] == []
+    assert [each["environmentName"] for each in said["runs"]] == ["world"]
+    assert "its snapshots have no numbers" in await client.refused(
+        '{ environment(name: "world") { snapshot(expression: "#1") { number } } }'
+    )
+
+
+async def test_silence_is_staleness(client: Client) -> None:
+    await client.create("quiet", cadenceSeconds=60)
+    await client.report("quiet", 1)
+    asked = '{ environment(name: "quiet") { stale lastReportedAt } }'
+    assert (await client.ask(asked))["environment"]["stale"] is None
+
+    client.clock.moved = timedelta(seconds=61)
+    assert (await client.ask(asked))["environment"]["stale"] is not None
+    await client.report("quiet", 1)
+
+    assert (await client.ask(asked))["environment"]["stale"] is None
+
+
+async def test_deployments_are_matched_with_what_runs(client: Client) -> None:
+    record, ada = client.served.record, client.organization.operator
+    await flows.create(record, ada, CreateFlow("delivery"))
+    for number in (1, 2, 3):
+        commit = Commit(f"{number}" * 40)
+        await trails.begin(record, ada, BeginTrail("delivery", f"t{number}", commit=commit))
+        wish = ReportArtifact("delivery", f"t{number}", "app", digest(number), f"app-{number}")
+        await artifacts.report(record, ada, wish)
+    await client.report("prod", 1)
+    first = await client.deploy(1)
+    third = await client.deploy(3)
+
+    assert first["deployment"] == {
+        **{"name": "app-1", "flowName": "delivery", "seen": {"status": "SEEN"}, "previous": None, "commitsSince": None}
+    }
+    assert third["deployment"]["seen"] == {"status": "AWAITED"}
+    assert third["deployment"]["commitsSince"] == {
+        "isRollBack": False,
+        "commits": [{"sha": "3" * 40}, {"sha": "2" * 40}],
+        "trailNames": ["t3", "t2"],
+    }
+    client.clock.moved = timedelta(hours=1)
+    said = await client.ask(
+        """query ($one: Fingerprint!) { environment(name: "prod") { drift { kind name } deployments(first: 5) { nodes {
+          name } } } deployments(fingerprint: $one) { environmentName } }""",
+        one=digest(1),
+    )
+    assert said["environment"]["drift"] == [
+        {"kind": "NOT_SEEN", "name": "app-3"},
+        {"kind": "OTHER_VERSION", "name": "app-1"},
+    ]
+    assert [each["name"] for each in said["environment"]["deployments"]["nodes"]] == ["app-3", "app-1"]
+    assert said["deployments"] == [{"environmentName": "prod"}]
+    back = await client.deploy(1)
+    assert (back["deployment"]["commitsSince"]["isRollBack"], back["deployment"]["previous"]["name"]) == (True, "app-3")
+
+
+async def test_an_artifact_says_when_it_ran(client: Client) -> None:
+    for numbers in ((1,), (2,), (1,)):
+        await client.report("prod", *numbers)
+    asked = """query ($one: Fingerprint!) { runs(fingerprint: $one) { sinceSnapshot untilSnapshot until } }"""
+
+    said = (await client.ask(asked, one=digest(1)))["runs"]
+
+    assert [(each["sinceSnapshot"], each["untilSnapshot"]) for each in said] == [(1, 2), (3, None)]
