@@ -201,10 +201,8 @@ class Ledger:
             if len(batch) > 1:
                 for waiting in batch:
                     await self._commit_or_split(org_id, [waiting])
-            elif isinstance(error, asyncpg.IntegrityConstraintViolationError):
-                _fail(batch[0], AlreadyRecorded(error.constraint_name or ""))
             else:
-                _fail(batch[0], error)
+                _fail(batch[0], _told(error))
         else:
             for waiting, receipt in zip(batch, receipts, strict=True):
                 if not waiting.done.done():
@@ -275,6 +273,18 @@ def idempotency_rows(entry: Entry) -> list[Row]:
             {"principal_id": entry.by.principal_id, "key": once.key, "input_sha256": once.input_sha256},
         )
     ]
+
+
+def _told(error: Exception) -> Exception:
+    """What a lone draft's caller is told of why it was not stored."""
+    if not isinstance(error, asyncpg.IntegrityConstraintViolationError):
+        return error
+    if error.constraint_name == "entries_pkey":
+        return Unavailable(
+            "This ledger's head stands behind its entries, as after restoring an old backup. "
+            "Whoever runs the server must run `python -m record repair`."
+        )
+    return AlreadyRecorded(error.constraint_name or "")
 
 
 def _fail(waiting: _Waiting, error: Exception) -> None:

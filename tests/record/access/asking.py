@@ -26,6 +26,8 @@ from record.database import Connection
 from record.details import Commit
 from record.evidence import queries as evidence
 from record.flows import queries as flows
+from record.flows.service import CreateFlow
+from record.flows.service import create as create_flow
 from record.ids import ArchiveId, AttestationId, Digest, EntryIndex, Fingerprint, FlowId, KeyId, LedgerSize, TrailId
 from record.ledger import queries as ledger
 from record.ledger.entries import Draft
@@ -37,10 +39,12 @@ from record.scrubbing import queries as scrubbing
 from record.search.queries import search
 from record.trails import queries as trails
 from record.trails.facts import TrailFacts
+from record.vault import content_key
 from tests.record.organizations import COMMIT, FINGERPRINT, Organization
 from tests.record.signing import ed25519_pem
 
 NAMES = "delivery"
+ARCHIVE_KEY = "archives/isolation.zip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ async def full_organization(record: Record, name: str) -> tuple[Organization, Kn
     made = await Organization.begin(record, name)
     await made.hire("will", Role.WRITER)
     will = await made.caller("will")
-    flow = await made.flow(will, NAMES)
+    flow = await create_flow(record, will, CreateFlow(NAMES, public=True))
     trail = await made.trail(will, "t1", flow=NAMES)
     await reporting.report(
         record,
@@ -78,20 +82,15 @@ async def full_organization(record: Record, name: str) -> tuple[Organization, Kn
     )
     await types.define(record, will, types.DefineType("coverage", rules=["true"]))
     await signing_keys.trust(record, made.operator, name="builder", pem=ed25519_pem()[1])
-    archive_id = UUID(int=made.org_id.int ^ 1)
-    for body in (
-        Draft(
-            "archive.requested",
-            {
-                "archive_id": str(archive_id),
-                "question": {"kind": "organization"},
-                "size": 1,
-                "instant": "2026-11-22T00:00:00.000000Z",
-            },
-        ),
-        Draft("archive.downloaded", {"archive_id": str(archive_id)}),
+    archive_id, finished_id = UUID(int=made.org_id.int ^ 1), UUID(int=made.org_id.int ^ 2)
+    question = {"question": {"kind": "organization"}, "size": 1, "instant": "2026-11-22T00:00:00.000000Z"}
+    for kind, body in (
+        ("archive.requested", {"archive_id": str(archive_id), **question}),
+        ("archive.requested", {"archive_id": str(finished_id), **question}),
+        ("archive.completed", {"archive_id": str(finished_id), "sha256": "a" * 64, "key": ARCHIVE_KEY}),
+        ("archive.downloaded", {"archive_id": str(archive_id)}),
     ):
-        await record.ledger.append(will, body)
+        await record.ledger.append(will, Draft(kind, body))
     await integrate(record, made.org_id, Notary(record.settings.signing_seed()))
     moment = await made.moment()
     async with record.database.connection(made.org_id) as connection:
@@ -125,6 +124,7 @@ QUESTIONS: dict[str, Question] = {
     "archives.by_ids": lambda c, m, k: archives.by_ids(c, m, [k.archive_id]),
     "archives.page": lambda c, m, k: archives.page(c, m, limit=10),
     "archives.downloads": lambda c, m, k: archives.downloads(c, m, [k.archive_id]),
+    "archives.keys_among": lambda c, m, k: archives.keys_among(c, m.org_id, [ARCHIVE_KEY]),
     "archives.without_job": lambda c, m, k: archives.without_job(c, m.org_id),
     "artifacts.reports_of": lambda c, m, k: artifacts.reports_of(c, m, [_SHA]),
     "artifacts.by_trails": lambda c, m, k: artifacts.by_trails(c, m, [k.trail_id]),
@@ -138,10 +138,12 @@ QUESTIONS: dict[str, Question] = {
     "evidence.by_digests": lambda c, m, k: evidence.by_digests(c, m, [k.digest]),
     "evidence.attached_to": lambda c, m, k: evidence.attached_to(c, m, [k.attested_at]),
     "evidence.flows_naming": lambda c, m, k: evidence.flows_naming(c, m, k.digest),
+    "evidence.keys_among": lambda c, m, k: evidence.keys_among(c, m.org_id, [content_key(k.digest)]),
     "evidence.stored_after": lambda c, m, k: evidence.stored_after(c, m, "", limit=10),
     "flows.by_name": lambda c, m, k: flows.by_name(c, m, NAMES),
     "flows.by_ids": lambda c, m, k: flows.by_ids(c, m, [k.flow_id]),
     "flows.page": lambda c, m, k: flows.page(c, m, limit=10),
+    "flows.public_names": lambda c, m, k: flows.public_names(c, m),
     "flows.template_versions": lambda c, m, k: flows.template_versions(c, m, k.flow_id, limit=10),
     "ledger.entry": lambda c, m, k: ledger.entry(c, m, k.attested_at),
     "ledger.entry_by_id": lambda c, m, k: ledger.entry_by_id(c, m, k.attestation_id),
