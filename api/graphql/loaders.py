@@ -4,17 +4,20 @@ They live as long as a request's moment. Each batch takes its own connection, be
 """
 
 from collections.abc import Awaitable, Callable, Hashable
+from datetime import datetime
 from typing import TypeVar
 
 from strawberry.dataloader import DataLoader
 
 from api.graphql.context import Info
+from record.access import queries as access
+from record.archives import queries as archives
 from record.artifacts import queries as artifacts
 from record.attestations import queries as attestations
 from record.database import Connection
 from record.evidence import queries as evidence
 from record.flows import queries as flows
-from record.ids import EntryIndex, Fingerprint, FlowId, TrailId
+from record.ids import ArchiveId, EntryIndex, Fingerprint, FlowId, KeyId, PrincipalId, TrailId
 from record.moment import Moment
 from record.record import Record
 from record.trails import queries as trails
@@ -43,6 +46,9 @@ class Loaders:
             artifacts.by_trails
         )
         self.files: DataLoader[EntryIndex, list[evidence.AttachedFile]] = self._batched(evidence.attached_to)
+        self.downloads: DataLoader[ArchiveId, list[archives.Download]] = self._batched(archives.downloads)
+        self.keys_of: DataLoader[PrincipalId, list[access.Key]] = self._batched(_keys_of)
+        self.last_uses: DataLoader[KeyId, datetime | None] = self._batched(_last_uses)
         self.facts: DataLoader[TrailId, TrailFacts] = self._batched(self._facts)
 
         async def reports(
@@ -70,6 +76,17 @@ class Loaders:
                 return await query(connection, self._moment, keys)
 
         return DataLoader(load)
+
+
+async def _keys_of(connection: Connection, moment: Moment, ids: list[PrincipalId]) -> list[list[access.Key]]:
+    found: dict[PrincipalId, list[access.Key]] = {principal_id: [] for principal_id in ids}
+    for key in await access.keys(connection, moment, principals=ids):
+        found[key.principal_id].append(key)
+    return [found[principal_id] for principal_id in ids]
+
+
+async def _last_uses(connection: Connection, moment: Moment, ids: list[KeyId]) -> list[datetime | None]:
+    return await access.last_uses(connection, moment.org_id, ids)
 
 
 def loaders_at(info: Info, moment: Moment) -> Loaders:
