@@ -10,11 +10,11 @@ Incremental delivery is not served, so graphql-core's executor without it is the
 """
 
 from collections.abc import Awaitable, Callable
+from enum import Enum
 from functools import cache
 from typing import Any, Final, NamedTuple, cast
 
 from graphql import (
-    GraphQLEnumType,
     GraphQLField,
     GraphQLList,
     GraphQLNonNull,
@@ -30,6 +30,7 @@ from graphql.execution.executor import Executor
 from graphql.pyutils import AwaitableOrValue, Path, Undefined, gather_with_cancel
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+from strawberry.schema.schema_converter import CustomGraphQLEnumType
 
 from api.graphql.context import Context
 from api.graphql.documents import Operation
@@ -178,9 +179,15 @@ def _plain_write(kind: GraphQLOutputType) -> Write | None:
     """How a leaf type writes; None for other types. There are as many as the schema has types."""
     if isinstance(kind, GraphQLScalarType):
         return kind.coerce_output_value
-    if isinstance(kind, GraphQLEnumType):
-        # By the member: graphql-core and Strawberry compare the values of all members each time.
-        return {each.value: name for name, each in kind.values.items()}.__getitem__
+    if isinstance(kind, CustomGraphQLEnumType):
+        # By the member: Strawberry compares the values of all members each time.
+        written: dict[Enum, str] = {
+            member: name
+            for member in cast("type[Enum]", kind.wrapped_cls)
+            for name, each in kind.values.items()
+            if member.value == each.value
+        }
+        return written.__getitem__
     return None
 
 

@@ -11,6 +11,7 @@ from api.graphql.context import Info
 from api.graphql.errors import Refused
 from api.graphql.ledger import After, Before, First, Last, Receipt
 from api.graphql.links import object_of
+from api.graphql.loaders import loaders_at
 from api.graphql.nodes import Node, global_id
 from api.graphql.scalars import Json
 from api.graphql.trails import Trail
@@ -55,7 +56,8 @@ class Flow(Node):
     async def trail(self, info: Info, name: str) -> Trail | None:
         async with info.context.record.database.connection(self.moment.org_id) as connection:
             row = await trails.by_name(connection, self.moment, self.row.name, name)
-        return None if row is None else Trail.of(row, info, self.moment)
+            await loaders_at(info, self.moment).read_ahead(connection, [] if row is None else [row])
+        return None if row is None else Trail.of(row, self.moment)
 
     @strawberry.field(description="Its trails, the last begun first.")
     async def trails(
@@ -72,7 +74,8 @@ class Flow(Node):
                 older_than=_older_than(want.after, backward=want.backward),
                 newer_than=_newer_than(want.before, backward=want.backward),
             )
-        return connect(rows, want, key=lambda row: row.begun_index, node=lambda row: Trail.of(row, info, self.moment))
+            await loaders_at(info, self.moment).read_ahead(connection, rows)
+        return connect(rows, want, key=lambda row: row.begun_index, node=lambda row: Trail.of(row, self.moment))
 
     @classmethod
     def of(cls, row: queries.Flow, moment: Moment) -> "Flow":

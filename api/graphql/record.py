@@ -130,7 +130,7 @@ class Record:
         flows = await loaders.flows.load_many(found.flows)
         hits += [None if flow is None else Flow.of(flow, self.moment) for flow in flows]
         trails = await loaders.trails.load_many(found.trails)
-        hits += [None if trail is None else Trail.of(trail, info, self.moment) for trail in trails]
+        hits += [None if trail is None else Trail.of(trail, self.moment) for trail in trails]
         reports = await loaders.reports.load_many(found.artifacts)
         hits += [Artifact.of(each, self.moment) for each in reports]
         return [hit for hit in hits if hit is not None]
@@ -202,9 +202,7 @@ async def _flow(info: Info, moment: Moment, key: str) -> Node | None:
 
 async def _trail(info: Info, moment: Moment, key: str) -> Node | None:
     row = await loaders_at(info, moment).trails.load(TrailId(UUID(key)))
-    return (
-        Trail.of(row, info, moment) if row is not None and info.context.caller.may(Action.READ, flow=row.flow) else None
-    )
+    return Trail.of(row, moment) if row is not None and info.context.caller.may(Action.READ, flow=row.flow) else None
 
 
 async def _artifact(info: Info, moment: Moment, key: str) -> Node | None:

@@ -84,7 +84,7 @@ def examine(docket: Docket, artifact: ArtifactFact) -> Examined:
     """What the docket holds on one artifact. Decides, and words nothing yet."""
     template = docket.trail.template
     wanted = template.artifact(artifact.template_name) if template is not None else None
-    own = find(wanted.attestations if wanted is not None else (), _about(docket, artifact), now=docket.now)
+    own = find(wanted.attestations if wanted is not None else (), about(docket, artifact), now=docket.now)
     return Examined(artifact, worst([finding.status for finding in (*docket.asked_of_trail, *own)]), own)
 
 
@@ -131,7 +131,7 @@ def _begins(short: str, long: str) -> bool:
     return len(short) >= COMMIT_PREFIX and long.startswith(short)
 
 
-def _about(docket: Docket, artifact: ArtifactFact) -> Sequence[AttestationFact]:
+def about(docket: Docket, artifact: ArtifactFact) -> Sequence[AttestationFact]:
     """The attestations that reach this artifact."""
     named = docket.by_fingerprint.get(artifact.fingerprint, ())
     awaited = docket.by_template_name.get(artifact.template_name)

@@ -42,6 +42,9 @@ ACCESS_KINDS: Final = frozenset(
 )
 """Kinds after which a caller must be recognised anew."""
 
+BULK_MAX: Final = 500
+"""Most entries that `append_many` commits at a time."""
+
 _PRIOR: Final = """
 SELECT k.input_sha256, e.entry_index, e.id, e.kind, e.leaf_hash, e.at, e.content
 FROM record.idempotency_keys k JOIN record.entries e USING (org_id, entry_index)
@@ -65,6 +68,8 @@ class _Waiting:
     draft: Draft
     by: By
     access_index: int | None
+    said: bytes
+    """The entry's bytes but for its instant."""
     done: asyncio.Future[Receipt]
 
 
@@ -96,10 +101,7 @@ class Ledger:
 
         Raises refusals, `AccessChanged`, `AlreadyRecorded`, or `Unavailable` when it is not known whether it was recorded.
         """
-        waiting = _Waiting(
-            draft, caller.by(idempotency), caller.access_index, asyncio.get_running_loop().create_future()
-        )
-        entries.encode(caller.org_id, draft, waiting.by, self._clock.now())  # refuse before anyone else waits for it
+        waiting = _waiting(caller, draft, caller.by(idempotency))  # refuses before anyone else waits for it
         self._enqueue(caller.org_id, waiting)
         try:
             return await asyncio.shield(waiting.done)
@@ -111,16 +113,28 @@ class Ledger:
             return prior
 
     async def append_many(self, caller: Caller, drafts: Sequence[Draft]) -> list[Receipt]:
-        """Records many entries in few commits, in order. Each batch is whole or absent; for loading, not for requests."""
+        """Records many entries in few commits, in order. Each batch is whole or absent; for loading, not for requests.
+
+        The next batch is made ready while PostgreSQL works on the last one.
+        """
         receipts: list[Receipt] = []
-        if caller.org_id not in self._latest:
-            await self.head(caller.org_id)
-        for start in range(0, len(drafts), 500):
-            batch = [
-                _Waiting(draft, caller.by(), caller.access_index, asyncio.get_running_loop().create_future())
-                for draft in drafts[start : start + 500]
-            ]
-            receipts += await self._commit(caller.org_id, batch)
+        by = caller.by()
+        left = deque(drafts)
+        queue: deque[_Waiting] = deque()
+        sent: asyncio.Task[list[Receipt]] | None = None
+        try:
+            while left or queue:
+                while left and len(queue) < BULK_MAX:
+                    queue.append(_waiting(caller, left.popleft(), by))
+                batch = self._next_batch(queue, BULK_MAX)
+                ready = self._ready(caller.org_id, batch, await self._instant(caller.org_id))
+                if sent is not None:
+                    receipts += await sent
+                sent = asyncio.create_task(self._commit(caller.org_id, batch, ready))
+                await asyncio.sleep(0)  # so that it is on its way
+        finally:
+            if sent is not None:
+                receipts += await sent
         return receipts
 
     async def prior(self, caller: Caller, idempotency: Idempotency) -> Receipt | None:
@@ -167,7 +181,7 @@ class Ledger:
         queue = self._queues[org_id]
         try:
             while queue:
-                batch = self._next_batch(queue)
+                batch = self._next_batch(queue, self._batch_max)
                 try:
                     await self._commit_or_split(org_id, batch)
                 except BaseException as error:
@@ -179,12 +193,13 @@ class Ledger:
         finally:
             del self._queues[org_id]
 
-    def _next_batch(self, queue: deque[_Waiting]) -> list[_Waiting]:
+    @staticmethod
+    def _next_batch(queue: deque[_Waiting], most: int) -> list[_Waiting]:
         """Drafts that may share a commit: same access index, and nothing after an entry that changes access."""
         batch = [queue.popleft()]
         while (
             queue
-            and len(batch) < self._batch_max
+            and len(batch) < most
             and batch[-1].draft.kind not in ACCESS_KINDS
             and queue[0].access_index == batch[0].access_index
         ):
@@ -208,44 +223,36 @@ class Ledger:
                 if not waiting.done.done():
                     waiting.done.set_result(receipt)
 
-    async def _commit(self, org_id: OrgId, batch: list[_Waiting]) -> list[Receipt]:
+    async def _commit(self, org_id: OrgId, batch: list[_Waiting], ready: "_Ready | None" = None) -> list[Receipt]:
         while True:
-            origin, latest = await self._origin(org_id)
-            at = max(self._clock.now(), latest)
-            encoded = [entries.encode(org_id, waiting.draft, waiting.by, at) for waiting in batch]
-            hashes = [entries.leaf_hash(entry) for entry in encoded]
-            base = await self._insert(org_id, batch, at, encoded, hashes)
+            ready = ready or self._ready(org_id, batch, await self._instant(org_id))
+            async with self._database.connection(org_id) as connection:
+                base: int | None = await connection.fetchval(ready.statement, *ready.arguments)
             if base is not None:
-                self._latest[org_id] = (origin, at)
-                return [
-                    Receipt(
-                        org_id=org_id,
-                        ledger=origin,
-                        index=EntryIndex(base + place),
-                        entry_id=waiting.draft.id,
-                        kind=waiting.draft.kind,
-                        leaf_hash=leaf.hex(),
-                        at=at,
-                        body=waiting.draft.body,
-                    )
-                    for place, (waiting, leaf) in enumerate(zip(batch, hashes, strict=True))
-                ]
+                origin, latest = await self._origin(org_id)
+                self._latest[org_id] = (origin, max(latest, ready.at))
+                return _receipts(batch, ready, origin, base)
+            ready = None  # the head did not fit, and nothing was inserted
             head = await self.head(org_id)
             if batch[0].access_index not in (None, head.access_index):
                 raise AccessChanged
 
-    async def _insert(
-        self, org_id: OrgId, batch: list[_Waiting], at: datetime, encoded: list[bytes], hashes: list[bytes]
-    ) -> int | None:
-        """Runs the append statement; None when the head did not fit and nothing was inserted."""
+    async def _instant(self, org_id: OrgId) -> datetime:
+        """An entry's `at` if it were committed now."""
+        _, latest = await self._origin(org_id)
+        return max(self._clock.now(), latest)
+
+    def _ready(self, org_id: OrgId, batch: list[_Waiting], at: datetime) -> "_Ready":
+        """The append statement for these drafts, should it be committed at this instant."""
         placed: list[tuple[int, Row]] = []
         for place, waiting in enumerate(batch):
-            entry = Entry(
-                org_id, EntryIndex(0), waiting.draft.id, waiting.draft.kind, at, waiting.by, waiting.draft.body
-            )
+            draft = waiting.draft
+            entry = Entry(org_id, EntryIndex(0), draft.id, draft.kind, at, waiting.by, draft.body)
             placed += [(place, row) for row in self._rows_of(entry)]
         tables, arrays = statements.row_arguments(placed)
-        arguments: list[Any] = [
+        encoded = [entries.dated(waiting.said, at) for waiting in batch]
+        hashes = [entries.leaf_hash(entry) for entry in encoded]
+        arguments = [
             org_id,
             len(batch),
             at,
@@ -257,9 +264,38 @@ class Ledger:
             encoded,
             *arrays,
         ]
-        async with self._database.connection(org_id) as connection:
-            base: int | None = await connection.fetchval(statements.append_statement(tables), *arguments)
-        return base
+        return _Ready(at, hashes, statements.append_statement(tables), arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A batch as it is sent."""
+
+    at: datetime
+    hashes: list[bytes]
+    statement: str
+    arguments: list[Any]
+
+
+def _waiting(caller: Caller, draft: Draft, by: By) -> _Waiting:
+    said = entries.undated(caller.org_id, draft, by)
+    return _Waiting(draft, by, caller.access_index, said, asyncio.get_running_loop().create_future())
+
+
+def _receipts(batch: list[_Waiting], ready: _Ready, origin: str, base: int) -> list[Receipt]:
+    return [
+        Receipt(
+            org_id=OrgId(ready.arguments[0]),
+            ledger=origin,
+            index=EntryIndex(base + place),
+            entry_id=waiting.draft.id,
+            kind=waiting.draft.kind,
+            leaf_hash=leaf.hex(),
+            at=ready.at,
+            body=waiting.draft.body,
+        )
+        for place, (waiting, leaf) in enumerate(zip(batch, ready.hashes, strict=True))
+    ]
 
 
 def idempotency_rows(entry: Entry) -> list[Row]:

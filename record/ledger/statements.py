@@ -7,11 +7,11 @@ changed since the caller was recognised) the UPDATE matches nothing and so nothi
 Statements differ only by which tables the batch has rows for; the text is cached by that, and the driver prepares it once.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, Final
 
+import orjson
 from sqlalchemy.dialects import postgresql
 from sqlmodel import SQLModel
 
@@ -91,5 +91,5 @@ def row_arguments(placed: Iterable[tuple[int, Row]]) -> tuple[tuple[type[SQLMode
 def _column(rows: Sequence[tuple[int, Row]], name: str, kind: str) -> list[Any]:
     values = [row.values.get(name) for _, row in rows]
     if kind == "jsonb":
-        return [None if value is None else json.dumps(value, ensure_ascii=False) for value in values]
+        return [None if value is None else "{}" if value == {} else orjson.dumps(value).decode() for value in values]
     return values

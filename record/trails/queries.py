@@ -81,13 +81,13 @@ async def by_name(connection: Connection, moment: Moment, flow: str, name: str) 
         flow,
         name,
     )
-    return None if row is None else Trail(*row)
+    return None if row is None else Trail._make(row)
 
 
 async def by_ids(connection: Connection, moment: Moment, ids: Sequence[TrailId]) -> list[Trail | None]:
     """Trails in the order asked; None for what is not there."""
     rows = await connection.fetch(f"{_SELECT} AND first.trail_id = ANY($3::uuid[])", moment.org_id, moment.size, ids)
-    found = {row["trail_id"]: Trail(*row) for row in rows}
+    found = {row["trail_id"]: Trail._make(row) for row in rows}
     return [found.get(trail_id) for trail_id in ids]
 
 
@@ -113,7 +113,7 @@ async def page(
         newer_than,
         limit,
     )
-    trails = [Trail(*row) for row in rows]
+    trails = [Trail._make(row) for row in rows]
     return trails[::-1] if ascending else trails
 
 
@@ -169,9 +169,9 @@ async def facts_of(connection: Connection, moment: Moment, trails: Sequence[Trai
     attestations: dict[TrailId, list[AttestationFact]] = defaultdict(list)
     artifacts: dict[TrailId, list[ArtifactFact]] = defaultdict(list)
     for row in await connection.fetch(_ATTESTATIONS, moment.org_id, moment.size, ids):
-        attestations[row[0]].append(AttestationFact(*row[1:]))
+        attestations[row[0]].append(AttestationFact._make(row[1:]))
     for row in await connection.fetch(_ARTIFACTS, moment.org_id, moment.size, ids):
-        artifacts[row[0]].append(ArtifactFact(*row[1:]))
+        artifacts[row[0]].append(ArtifactFact._make(row[1:]))
     return [
         TrailFacts(
             name=trail.name,

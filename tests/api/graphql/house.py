@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, cast
 
 import httpx
-from graphql import GraphQLInputType, GraphQLNonNull, GraphQLObjectType, GraphQLUnionType, get_named_type
+from graphql import GraphQLObjectType, GraphQLUnionType, get_named_type
 
 from api.graphql.answers import Answers
 from api.graphql.schema import SCHEMA
@@ -41,7 +41,7 @@ RECEIPT = "receipt { index kind leafHash at replayed entryId ledger }"
 def shape_of(mutation: str) -> tuple[str, str]:
     """The input of a mutation, and the member of its result that is no refusal."""
     field = cast("GraphQLObjectType", SCHEMA._schema.mutation_type).fields[mutation]
-    given = cast("GraphQLNonNull[GraphQLInputType]", field.args["input"].type)
+    given = field.args["input"].type
     members = cast("GraphQLUnionType", get_named_type(field.type)).types
     (success,) = [member.name for member in members if "receipt" in member.fields]
     return str(given), success

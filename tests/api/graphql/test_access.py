@@ -11,7 +11,8 @@ from record.settings import Settings
 from tests.api.graphql.house import FINGERPRINT, Client, House, serving_schema
 from tests.api.serving import MovableClock, Served
 
-KEYS = "{ record { principals { name kind disabled grants { role flows } keys { id description revokedAt expiresAt lastUsedAt } } } }"
+KEYS = """{ record { principals { name kind disabled grants { role flows }
+  keys { id description revokedAt expiresAt lastUsedAt } } } }"""
 VIEWER = "{ viewer { principal organization grants { role flows } scopes { role flows } } }"
 ISSUED = "token keyId expiresAt"
 

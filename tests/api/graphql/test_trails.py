@@ -1,5 +1,6 @@
 """Trails: begun, begun again, judged; and every way to be refused leaves the ledger as it was."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -115,6 +116,8 @@ async def test_a_reader_begins_no_trail(house: House) -> None:
 async def test_trails_begun_at_once_under_one_name_are_one_trail(house: House) -> None:
     await house.ada.done("createFlow", name="delivery")
 
-    begun = [await house.ada.done("beginTrail", "trail { id }", flow="delivery", name="build-1") for _ in range(3)]
+    begun = await asyncio.gather(
+        *(house.ada.done("beginTrail", "trail { id }", flow="delivery", name="build-1") for _ in range(8))
+    )
 
     assert len({each["trail"]["id"] for each in begun}) == 1

@@ -138,6 +138,21 @@ async def test_a_narrowed_writer_begins_trails_of_its_flows_alone(acme: Organiza
 # --- beginning again
 
 
+async def test_a_trail_begun_again_keeps_its_commit_unless_another_is_given(acme: Organization) -> None:
+    caller = await acme.caller()
+    await acme.flow(caller)
+    await service.begin(acme.record, caller, BeginTrail("delivery", "t1", commit=Commit(COMMIT, message="why")))
+    await service.begin(acme.record, caller, BeginTrail("delivery", "t1"))
+    kept = await trail_at(acme)
+    await service.begin(acme.record, caller, BeginTrail("delivery", "t1", commit=Commit("0ddba11")))
+    changed = await trail_at(acme)
+
+    assert kept is not None
+    assert changed is not None
+    assert (kept.commit, kept.commit_info) == (COMMIT, {"message": "why"})
+    assert (changed.commit, changed.commit_info) == ("0ddba11", None)
+
+
 async def test_a_trail_begun_again_is_the_same_trail_with_newer_details(acme: Organization) -> None:
     caller = await acme.caller()
     await acme.flow(caller)
@@ -151,7 +166,7 @@ async def test_a_trail_begun_again_is_the_same_trail_with_newer_details(acme: Or
     assert now.trail_id == then.trail_id == UUID(first.body["trail_id"])
     assert [(t.description, t.commit, t.version, t.entry_index) for t in (then, now)] == [
         ("first", COMMIT, 1, first.index),
-        ("second", None, 2, again.index),
+        ("second", COMMIT, 2, again.index),
     ]
     assert (now.begun_index, now.begun_at, now.changed_at) == (first.index, first.at, again.at)
     assert await trail_at(acme, first.index) is None
