@@ -76,7 +76,7 @@ def create_app(
             Route("/metrics", metrics),
             *routes,
         ],
-        middleware=[Middleware(Edge, metrics=numbers)],
+        middleware=[Middleware(Edge, metrics=numbers, direct={"/graphql": view})],
         exception_handlers={Refusal: _refused, HTTPException: _not_served, ClientGone: _nobody_left},
         lifespan=lifespan,
     )

@@ -5,7 +5,7 @@ It also catches what nobody else did: such a fault is logged whole under the req
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import orjson
@@ -34,11 +34,12 @@ UNLESS_SAID: Final = (
 
 
 class Edge:
-    """Wraps the whole application."""
+    """Wraps the whole application. Requests to the paths in `direct` take no detour through its routes and exception handlers."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, direct: Mapping[str, ASGIApp]) -> None:
         self._app = app
         self._metrics = metrics
+        self._direct = direct
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -61,7 +62,7 @@ class Edge:
             await send(message)
 
         try:
-            await self._app(scope, receive, sending)
+            await self._direct.get(scope["path"], self._app)(scope, receive, sending)
         except Exception as error:
             log.error("a request failed", path=scope["path"], method=scope["method"], exc_info=error)
             if status == 0:

@@ -109,7 +109,7 @@ def asked(port: int, body: bytes, headers: dict[str, str]) -> tuple[bytes, dict[
 
 def cursor(index: int) -> str:
     """The cursor of the trail that this entry began."""
-    return base64.urlsafe_b64encode(str(index).encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(f"trails:{index}".encode()).decode().rstrip("=")
 
 
 def graphql(body: bytes, headers: dict[str, str]) -> bytes:

@@ -19,7 +19,7 @@ class SystemClock:
 
 def to_rfc3339(instant: datetime) -> str:
     """`2026-11-22T08:30:00.000000Z`: UTC, always six digits, so that texts sort as instants do."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def from_rfc3339(text: str) -> datetime:

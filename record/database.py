@@ -9,8 +9,8 @@ The setting belongs to the session: a pooler in front of PostgreSQL must be in s
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 from typing import Final, TypeAlias
 
 import asyncpg
@@ -33,6 +33,15 @@ LOST: Final = (
 
 Connection: TypeAlias = asyncpg.Connection
 
+_SESSION: Final = {
+    "application_name": "muniment",
+    "search_path": "record",
+    "jit": "off",
+    # Each statement is planned once for each connection, for any values. Every statement here goes by a key, so its best plan
+    # is the same for all; left to itself, PostgreSQL would plan many anew each time, which costs several times their execution.
+    "plan_cache_mode": "force_generic_plan",
+}
+
 
 class Database:
     """A bounded set of connections. `connection(org)` waits for a free one, binds it, and lends it in autocommit."""
@@ -47,17 +56,13 @@ class Database:
         self._idle: dict[OrgId | None, deque[Connection]] = defaultdict(deque)
         self._closed = False
 
-    @asynccontextmanager
-    async def connection(self, org_id: OrgId) -> AsyncIterator[Connection]:
+    def connection(self, org_id: OrgId) -> AbstractAsyncContextManager[Connection]:
         """A connection that sees this organization's rows and no other's. Raises `Unavailable` when PostgreSQL is away."""
-        async with self._borrowed(org_id) as connection:
-            yield connection
+        return _Loan(self, org_id)
 
-    @asynccontextmanager
-    async def operations(self) -> AsyncIterator[Connection]:
+    def operations(self) -> AbstractAsyncContextManager[Connection]:
         """A connection bound to no organization: sees schema `ops` and nothing of the record."""
-        async with self._borrowed(None) as connection:
-            yield connection
+        return _Loan(self, None)
 
     async def close(self) -> None:
         """Closes idle connections; borrowed ones close when they come back."""
@@ -66,31 +71,26 @@ class Database:
             while idle:
                 await idle.pop().close(timeout=2)
 
-    @asynccontextmanager
-    async def _borrowed(self, org_id: OrgId | None) -> AsyncIterator[Connection]:
-        async with self._free:
-            try:
-                connection = await self._bound(org_id)
-            except LOST as error:
+    async def borrow(self, org_id: OrgId | None) -> Connection:
+        """Waits for a connection, for `_Loan`."""
+        await self._free.acquire()
+        try:
+            return await self._bound(org_id)
+        except BaseException as error:
+            self._free.release()
+            if isinstance(error, LOST):
                 raise Unavailable("The database does not answer. Try again in a moment.") from error
-            try:
-                yield connection
-            except LOST as error:
-                connection.terminate()
-                raise Unavailable(
-                    "The database went away while this was being answered. Try again; give the same idempotency key to a write."
-                ) from error
-            except asyncpg.DataError as error:
-                if not _unspeakable(error):
-                    raise
-                raise InvalidInput(
-                    "This text holds a NUL character or half of a surrogate pair, and nothing in the record does. Leave it out."
-                ) from error
-            except asyncio.CancelledError:
-                connection.terminate()  # a statement may still be running on it: never lend it again
-                raise
-            finally:
-                await self._take_back(org_id, connection)
+            raise
+
+    def give_back(self, org_id: OrgId | None, connection: Connection) -> None:
+        """Ends a loan. What may still be busy is not lent again."""
+        self._free.release()
+        if connection.is_closed():
+            return
+        if self._closed or connection.is_in_transaction():
+            connection.terminate()
+            return
+        self._idle[org_id].append(connection)
 
     async def _bound(self, org_id: OrgId | None) -> Connection:
         """An idle connection of this organization, else a new one, else one of another organization's bound anew."""
@@ -118,7 +118,7 @@ class Database:
                 timeout=self._timeout_seconds,
                 command_timeout=self._timeout_seconds,
                 statement_cache_size=300,
-                server_settings={"application_name": "muniment", "search_path": "record", "jit": "off"},
+                server_settings=_SESSION,
             )
         finally:
             self._opening -= 1
@@ -135,13 +135,41 @@ class Database:
             connection.terminate()
             raise
 
-    async def _take_back(self, org_id: OrgId | None, connection: Connection) -> None:
-        if connection.is_closed():
-            return
-        if self._closed or connection.is_in_transaction():
-            connection.terminate()
-            return
-        self._idle[org_id].append(connection)
+
+class _Loan(AbstractAsyncContextManager[Connection]):
+    """A connection for as long as a block lasts. By hand rather than from a generator, because every statement begins here."""
+
+    __slots__ = ("_connection", "_database", "_org_id")
+
+    def __init__(self, database: Database, org_id: OrgId | None) -> None:
+        self._database = database
+        self._org_id = org_id
+
+    async def __aenter__(self) -> Connection:
+        self._connection = await self._database.borrow(self._org_id)
+        return self._connection
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if error is not None:
+                self._say_what_it_means(error)
+        finally:
+            self._database.give_back(self._org_id, self._connection)
+
+    def _say_what_it_means(self, error: BaseException) -> None:
+        if isinstance(error, LOST):
+            self._connection.terminate()
+            raise Unavailable(
+                "The database went away while this was being answered. Try again; give the same idempotency key to a write."
+            ) from error
+        if isinstance(error, asyncpg.DataError) and _unspeakable(error):
+            raise InvalidInput(
+                "This text holds a NUL character or half of a surrogate pair, and nothing in the record does. Leave it out."
+            ) from error
+        if isinstance(error, asyncio.CancelledError):
+            self._connection.terminate()  # a statement may still be running on it: never lend it again
 
 
 def _unspeakable(error: asyncpg.DataError) -> bool:

@@ -53,7 +53,7 @@ def worst(statuses: Iterable[Status]) -> Status:
 
     No parts at all is `UNKNOWN`: there was nothing to judge by.
     """
-    found = set(statuses)
+    found = tuple(statuses)  # not a set: members of an enumeration hash slowly
     for status in (Status.NON_COMPLIANT, Status.INCOMPLETE, Status.UNKNOWN):
         if status in found:
             return status

@@ -19,7 +19,7 @@ from record import logs
 from record.ledger.signing import ForkRefused, Notary
 from record.record import Record, open_record
 from record.settings import Settings
-from workers.archives import ARCHIVES
+from workers.archives import Archives
 from workers.checkpoints import run_checkpoints
 from workers.listening import keep_listening
 from workers.metrics import MetricsServer, Pulse
@@ -42,7 +42,8 @@ class Process:
     def __init__(self, record: Record) -> None:
         self.record = record
         self.stop = asyncio.Event()
-        self.work = Work(record, {ARCHIVES.name: ARCHIVES})
+        archives = Archives().kind()
+        self.work = Work(record, {archives.name: archives})
         self.pulse = Pulse()
         self._notary = Notary(record.settings.signing_seed())
         self._signing_ends = asyncio.Event()

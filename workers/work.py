@@ -26,6 +26,7 @@ from record.record import Record
 from record.refusals import Refusal
 
 PROGRESS_SECONDS: Final = 0.5
+BUSY_SECONDS: Final = 1.0
 PAUSE_SECONDS: Final = 2.0
 PAUSE_SECONDS_MAX: Final = 300.0
 AWAY: Final = (Refusal, asyncpg.PostgresError)
@@ -36,6 +37,10 @@ log = structlog.get_logger(__name__)
 
 class Hopeless(Exception):  # noqa: N818 (an outcome of the work, not a fault of the worker)
     """This work cannot succeed, however often it is tried. The text says why, and what a person can do."""
+
+
+class Busy(Exception):  # noqa: N818
+    """This worker has no room for this work just now. Another may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +140,8 @@ class Work:
                 told.info("a job is done")
             elif isinstance(error, LeaseLost):
                 raise error
+            elif isinstance(error, Busy):
+                await jobs.put_back(self._record, lease, after_seconds=BUSY_SECONDS, uncount=True)
             elif isinstance(error, Hopeless) or lease.attempts >= kind.attempts_max:
                 told.error("a job has failed for good", exc_info=None if isinstance(error, Hopeless) else error)
                 await self._give_up(kind, lease, _reason(error))

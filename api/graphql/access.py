@@ -10,10 +10,12 @@ import strawberry
 from api.graphql.context import Info
 from api.graphql.errors import Refused
 from api.graphql.ledger import Receipt
+from api.graphql.loaders import loaders_at
 from api.graphql.nodes import Node, global_id, uuid_in
 from api.graphql.writes import perform
 from record.access import queries, rules, service
 from record.access.rules import Caller, Role
+from record.clock import from_rfc3339
 from record.ids import EntryIndex, KeyId, PrincipalId
 from record.ledger import entries
 from record.ledger.entries import Idempotency
@@ -54,8 +56,7 @@ class ApiKey(Node):
     @strawberry.field(description="When it was last used, to the minute; null: never that we know of.")
     async def last_used_at(self, info: Info) -> datetime | None:
         info.context.look_outside()
-        async with info.context.record.database.connection(self.moment.org_id) as connection:
-            return (await queries.last_uses(connection, self.moment.org_id, [self.row.key_id]))[0]
+        return await loaders_at(info, self.moment).last_uses.load(self.row.key_id)
 
     @classmethod
     def of(cls, row: queries.Key, info: Info, moment: Moment) -> "ApiKey":
@@ -87,8 +88,7 @@ class Principal(Node):
         caller = info.context.caller
         if self.row.principal_id != caller.principal_id:
             caller.require(rules.Action.ADMINISTER)
-        async with info.context.record.database.connection(self.moment.org_id) as connection:
-            rows = await queries.keys(connection, self.moment, principals=[self.row.principal_id])
+        rows = await loaders_at(info, self.moment).keys_of.load(self.row.principal_id)
         return [ApiKey.of(row, info, self.moment) for row in rows]
 
     @classmethod
@@ -103,6 +103,16 @@ class Principal(Node):
             row=row,
             moment=moment,
         )
+
+
+async def key_of(info: Info, moment: Moment, key_id: KeyId) -> ApiKey | None:
+    """The key of this id: the caller's own, or anybody's for an admin."""
+    async with info.context.record.database.connection(moment.org_id) as connection:
+        found = await queries.keys(connection, moment, key_id=key_id)
+    caller = info.context.caller
+    if not found or not (found[0].principal_id == caller.principal_id or caller.may(rules.Action.ADMINISTER)):
+        return None
+    return ApiKey.of(found[0], info, moment)
 
 
 @strawberry.type(description="Who is asking.")
@@ -194,7 +204,7 @@ class KeyIssued:
         description="The key. It is shown this once and kept nowhere; null when this is a repeated request."
     )
     key_id: strawberry.ID = strawberry.field(description="The key's id, by which it is rotated and revoked.")
-    expires_at: str = strawberry.field(description="When it stops opening anything.")
+    expires_at: datetime = strawberry.field(description="When it stops opening anything.")
 
 
 @strawberry.type(description="The key opens nothing any more.")
@@ -318,7 +328,7 @@ async def _issued(info: Info, issue: _Issue, input: object, key: str | None) -> 
         receipt=Receipt.of(receipt),
         token=tokens[-1] if tokens else None,
         key_id=global_id("ApiKey", UUID(receipt.body["key_id"])),
-        expires_at=receipt.body["expires_at"],
+        expires_at=from_rfc3339(receipt.body["expires_at"]),
     )
 
 

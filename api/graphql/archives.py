@@ -13,9 +13,11 @@ from api.graphql.connections import Connection, connect, index_key, wanted
 from api.graphql.context import Info
 from api.graphql.errors import Refused
 from api.graphql.ledger import Receipt
+from api.graphql.loaders import loaders_at
 from api.graphql.nodes import Node, global_id, uuid_in
+from api.graphql.watching import head_now
 from api.graphql.writes import perform
-from record.access.rules import Action
+from record.access.rules import Action, Caller
 from record.archives import queries, rules, service
 from record.archives.queries import Failed, Finished
 from record.archives.rules import ArchiveKind
@@ -94,8 +96,7 @@ class Archive(Node):
 
     @strawberry.field(description="Who took it away, oldest first.")
     async def downloads(self, info: Info) -> list[ArchiveDownload]:
-        async with info.context.record.database.connection(self.moment.org_id) as connection:
-            found = (await queries.downloads(connection, self.moment, [self.row.archive_id]))[0]
+        found = await loaders_at(info, self.moment).downloads.load(self.row.archive_id)
         return [
             ArchiveDownload(downloaded_by=each.downloaded_by, downloaded_at=each.at, entry_index=each.entry_index)
             for each in found
@@ -141,6 +142,14 @@ def _may_see(info: Info, row: queries.Archive) -> bool:
     return caller.may(Action.ARCHIVE, flow=row.question.flow)
 
 
+def _archivable_flows(caller: Caller) -> frozenset[str] | None:
+    """Names of the flows whose archives the caller may see; None: every archive."""
+    if caller.may(Action.ARCHIVE):
+        return None
+    named = {name for grant in (*caller.grants, *(caller.scopes or ())) for name in grant.flows or ()}
+    return frozenset(name for name in named if caller.may(Action.ARCHIVE, flow=name))
+
+
 async def archive_of(info: Info, moment: Moment, archive_id: UUID) -> Archive | None:
     """The archive of this id, if the caller may see it."""
     async with info.context.record.database.connection(moment.org_id) as connection:
@@ -154,7 +163,8 @@ async def archive_page(
     """Archives, the last requested first: those that the caller may see."""
     caller = info.context.caller
     caller.require_somewhere(Action.ARCHIVE)
-    want = wanted(first=first, after=after, last=last, before=before, most=info.context.record.settings.page_size_max)
+    most = info.context.record.settings.page_size_max
+    want = wanted("archives", first=first, after=after, last=last, before=before, most=most)
     older, newer = index_key(want.after), index_key(want.before)
     if want.backward and newer is None:
         newer = -1
@@ -165,7 +175,7 @@ async def archive_page(
             limit=want.fetch,
             older_than=None if older is None else EntryIndex(older),
             newer_than=None if newer is None else EntryIndex(newer),
-            flows=None if caller.may(Action.ARCHIVE) else caller.readable_flows(),
+            flows=_archivable_flows(caller),
         )
     return connect(rows, want, key=lambda row: row.entry_index, node=lambda row: Archive.of(row, moment))
 
@@ -174,10 +184,9 @@ async def watch(info: Info, archive_id: strawberry.ID) -> AsyncIterator[Archive]
     """The archive as it is now, again whenever it is further, and a last time when it has ended."""
     wished = ArchiveId(uuid_in(archive_id, "Archive", field="id"))
     context = info.context
-    org_id = context.caller.org_id
     seen: object = None
     while True:
-        context.move_to(await context.record.ledger.head(org_id))
+        context.move_to(await head_now(context))
         archive = await archive_of(info, context.moment, wished)
         if archive is None:
             raise NotFound("There is no such archive. Request one with requestArchive, or check the id.")

@@ -1,5 +1,6 @@
 """Artifacts as GraphQL shows and takes them."""
 
+from collections.abc import Awaitable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -18,7 +19,7 @@ from api.graphql.writes import perform
 from record.artifacts import queries, rules, service
 from record.ids import EntryIndex, Fingerprint
 from record.moment import Moment
-from record.trails.facts import ArtifactFact
+from record.trails.facts import ArtifactFact, TrailFacts
 from record.verdicts import Verdict as Judged
 from record.verdicts import earliest, worst
 
@@ -59,22 +60,30 @@ class ArtifactInTrail:
     def user_data(self) -> Json:
         return Json(self.row.user_data)
 
-    @strawberry.field(description="Whether the template is satisfied for it in this trail, and why.")
-    async def verdict(self, info: Info) -> Verdict:
-        judged = await _judge(info, self.row, self.moment)
-        return Verdict.of(info, judged.status, judged.holds_until, lambda: judged.reasons)
+    @strawberry.field(
+        description="Whether the template is satisfied for it in this trail, and why.", graphql_type=Verdict
+    )
+    def verdict(self, info: Info) -> Verdict | Awaitable[Verdict]:
+        return _verdict(info, [self.row], self.moment)
 
     @strawberry.field(description="The trail.")
     async def trail(self, info: Info) -> Annotated["Trail", strawberry.lazy("api.graphql.trails")] | None:
         from api.graphql.trails import Trail
 
         row = await loaders_at(info, self.moment).trails.load(self.row.trail_id)
-        return None if row is None else Trail.of(row, info, self.moment)
+        return None if row is None else Trail.of(row, self.moment)
 
-    @strawberry.field(description="The attestations that name its fingerprint in this trail, oldest first.")
+    @strawberry.field(
+        description="The attestations about it in this trail, oldest first: those that name its fingerprint, and those that name "
+        "its template name and commit."
+    )
     async def attestations(self, info: Info) -> list[Attestation]:
-        rows = await loaders_at(info, self.moment).attestations_of_trails.load(self.row.trail_id)
-        return [Attestation.of(row, self.moment) for row in rows if row.fingerprint == self.fingerprint]
+        loaders = loaders_at(info, self.moment)
+        rows = await loaders.attestations_of_trails.load(self.row.trail_id)
+        facts = await loaders.facts.load(self.row.trail_id)
+        reaching = rules.about(rules.open_docket(facts, now=self.moment.instant), _fact(self.row))
+        about_it = {fact.entry_index for fact in reaching}
+        return [Attestation.of(row, self.moment) for row in rows if row.entry_index in about_it]
 
     @classmethod
     def of(cls, row: queries.ArtifactReport, moment: Moment) -> "ArtifactInTrail":
@@ -96,9 +105,38 @@ class ArtifactInTrail:
         )
 
 
-async def _judge(info: Info, report: queries.ArtifactReport, moment: Moment) -> Judged:
-    facts = await loaders_at(info, moment).facts.load(report.trail_id)
-    artifact = ArtifactFact(report.entry_index, report.fingerprint, report.template_name, report.commit, report.name)
+def _verdict(info: Info, reports: Sequence[queries.ArtifactReport], moment: Moment) -> Verdict | Awaitable[Verdict]:
+    """The worst over these reports of one artifact; at once when what is known of their trails was read ahead."""
+    loaders = loaders_at(info, moment)
+    at_hand = [facts for report in reports if (facts := loaders.facts_at_hand(report.trail_id)) is not None]
+    if len(at_hand) == len(reports):
+        return _judged(info, reports, at_hand, moment)
+    return _later_judged(info, reports, moment)
+
+
+async def _later_judged(info: Info, reports: Sequence[queries.ArtifactReport], moment: Moment) -> Verdict:
+    facts = await loaders_at(info, moment).facts.load_many([report.trail_id for report in reports])
+    return _judged(info, reports, facts, moment)
+
+
+def _judged(
+    info: Info, reports: Sequence[queries.ArtifactReport], facts: Sequence[TrailFacts], moment: Moment
+) -> Verdict:
+    judged = [_judge(report, each, moment) for report, each in zip(reports, facts, strict=True)]
+    return Verdict.of(
+        info,
+        worst(verdict.status for verdict in judged),
+        earliest(verdict.holds_until for verdict in judged),
+        lambda: [reason for verdict in judged for reason in verdict.reasons],
+    )
+
+
+def _fact(report: queries.ArtifactReport) -> ArtifactFact:
+    return ArtifactFact(report.entry_index, report.fingerprint, report.template_name, report.commit, report.name)
+
+
+def _judge(report: queries.ArtifactReport, facts: TrailFacts, moment: Moment) -> Judged:
+    artifact = _fact(report)
     return rules.judge_artifact(facts, artifact, now=moment.instant)
 
 
@@ -114,16 +152,11 @@ class Artifact(Node):
         return [ArtifactInTrail.of(report, self.moment) for report in self.latest]
 
     @strawberry.field(
-        description="The worst of its verdicts over the trails it was reported into, with the reasons of each."
+        description="The worst of its verdicts over the trails it was reported into, with the reasons of each.",
+        graphql_type=Verdict,
     )
-    async def verdict(self, info: Info) -> Verdict:
-        judged = [await _judge(info, report, self.moment) for report in self.latest]
-        return Verdict.of(
-            info,
-            worst(verdict.status for verdict in judged),
-            earliest(verdict.holds_until for verdict in judged),
-            lambda: [reason for verdict in judged for reason in verdict.reasons],
-        )
+    def verdict(self, info: Info) -> Verdict | Awaitable[Verdict]:
+        return _verdict(info, self.latest, self.moment)
 
     @classmethod
     def of(cls, reports: list[queries.ArtifactReport], moment: Moment) -> "Artifact | None":

@@ -12,7 +12,7 @@ import strawberry
 from graphql import GraphQLError, OperationType
 from strawberry.types import ExecutionResult
 
-from api.graphql import errors
+from api.graphql import errors, execution
 from api.graphql.context import Context
 from api.graphql.documents import Documents, Operation, PreparedDocument
 from api.graphql.limits import Limits
@@ -80,12 +80,7 @@ class Asking:
         seconds = self.record.settings.graphql_timeout_seconds
         try:
             async with asyncio.timeout(seconds):
-                result = await self.schema.execute(
-                    question.text,
-                    variable_values=question.variables,
-                    context_value=context,
-                    operation_name=operation.name,
-                )
+                done = await execution.execute(self.schema._schema, operation, context, question.variables)
         except TimeoutError:
             also = (
                 " It is not known whether it was recorded: repeat it with the same idempotency key."
@@ -93,7 +88,7 @@ class Asking:
                 else " Ask for less at a time."
             )
             raise Unavailable(f"This took longer than {seconds:g} seconds and was stopped.{also}") from None
-        return _presentable(result, context)
+        return _presentable(ExecutionResult(data=done.data, errors=done.errors), context)
 
     async def results(
         self, question: Question, operation: Operation, context: Context

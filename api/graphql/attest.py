@@ -15,7 +15,7 @@ from api.graphql.loaders import loaders_at
 from api.graphql.nodes import global_id
 from api.graphql.scalars import Json
 from api.graphql.writes import perform
-from record.access.rules import Caller
+from record.access.rules import Action, Caller
 from record.attestations import queries
 from record.attestations.service import attest, signing_keys, types
 from record.ids import Digest, Fingerprint
@@ -120,7 +120,9 @@ class AttestationRecorded:
     async def attestation(self, info: Info) -> Attestation | None:
         moment = info.context.moment
         row = await loaders_at(info, moment).attestations.load(self.receipt.index)
-        return None if row is None else Attestation.of(row, moment)
+        if row is None or not info.context.caller.may(Action.READ, flow=row.flow):
+            return None
+        return Attestation.of(row, moment)
 
     @classmethod
     def of(cls, receipt: entries.Receipt) -> "AttestationRecorded":

@@ -1,7 +1,7 @@
 """Connections with keyset cursors: a page costs the same wherever it lies.
 
-A cursor is the key of its node (a name, an entry index), opaque to clients. One node more than asked for is read, to know whether
-there is more.
+A cursor is the key of its node (a name, an entry index) and says of what list, so that one of another list is refused rather than
+misread; opaque to clients. One node more than asked for is read, to know whether there is more.
 """
 
 import base64
@@ -43,8 +43,9 @@ class Connection(Generic[Item]):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What part of a list is wanted: `limit` nodes after one key or before another, counted from that side."""
+    """What part of the list `of` is wanted: `limit` nodes after one key or before another, counted from that side."""
 
+    of: str
     limit: int
     after: str | None
     before: str | None
@@ -56,7 +57,7 @@ class Wanted:
         return self.limit + 1
 
 
-def wanted(*, first: int | None, after: str | None, last: int | None, before: str | None, most: int) -> Wanted:
+def wanted(of: str, *, first: int | None, after: str | None, last: int | None, before: str | None, most: int) -> Wanted:
     """The part that these arguments ask for. Refuses what Relay leaves undefined: both directions in one question."""
     backward = last is not None or (before is not None and first is None)
     if (first is not None and last is not None) or (after is not None and before is not None):
@@ -68,11 +69,17 @@ def wanted(*, first: int | None, after: str | None, last: int | None, before: st
     limit = last if backward else first
     if limit is None:
         limit = min(PAGE_SIZE_DEFAULT, most)
-    if not 0 <= limit <= most:
+    page_size(limit, most=most, field="last" if backward else "first")
+    return Wanted(of, limit, _opened(of, after, field="after"), _opened(of, before, field="before"), backward)
+
+
+def page_size(asked: int, *, most: int, field: str = "first") -> int:
+    """How many nodes are asked for, within what one page may hold."""
+    if not 0 <= asked <= most:
         raise InvalidInput(
-            f"A page of {limit} is out of range. Ask for 0 to {most} and follow the cursors.", field="first"
+            f"A page of {asked} is out of range. Ask for 0 to {most} and follow the cursors.", field=field
         )
-    return Wanted(limit, _opened(after), _opened(before), backward)
+    return asked
 
 
 def index_key(cursor: str | None) -> int | None:
@@ -80,7 +87,7 @@ def index_key(cursor: str | None) -> int | None:
     if cursor is None:
         return None
     if not cursor.isascii() or not cursor.isdecimal() or len(cursor) > 16:
-        raise _foreign()
+        raise _foreign("after")
     return int(cursor)
 
 
@@ -92,7 +99,7 @@ def connect(
     shown = rows
     if more:
         shown = rows[len(rows) - want.limit :] if want.backward else rows[: want.limit]
-    edges = [Edge(cursor=_sealed(key(row)), node=node(row)) for row in shown]
+    edges = [Edge(cursor=_sealed(want.of, key(row)), node=node(row)) for row in shown]
     return Connection(
         edges=edges,
         nodes=[edge.node for edge in edges],
@@ -105,22 +112,24 @@ def connect(
     )
 
 
-def _sealed(key: object) -> str:
-    return base64.urlsafe_b64encode(str(key).encode()).decode().rstrip("=")
+def _sealed(of: str, key: object) -> str:
+    return base64.urlsafe_b64encode(f"{of}:{key}".encode()).decode().rstrip("=")
 
 
-def _opened(cursor: str | None) -> str | None:
+def _opened(of: str, cursor: str | None, *, field: str) -> str | None:
     if cursor is None:
         return None
     try:
-        return base64.b64decode(
-            cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True
-        ).decode()
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        kind, _, key = base64.b64decode(padded, altchars=b"-_", validate=True).decode().partition(":")
     except (UnicodeError, binascii.Error):
-        raise _foreign() from None
+        raise _foreign(field) from None
+    if kind != of or not key.isprintable():
+        raise _foreign(field)
+    return key
 
 
-def _foreign() -> InvalidInput:
+def _foreign(field: str) -> InvalidInput:
     return InvalidInput(
-        "This cursor is not one that this server gave. Use a cursor from a page of the same list.", field="after"
+        "This cursor is not one that this server gave. Use a cursor from a page of the same list.", field=field
     )

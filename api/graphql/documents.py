@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from graphql import (
     DocumentNode,
+    FieldNode,
     GraphQLError,
     GraphQLSchema,
     NoSchemaIntrospectionCustomRule,
@@ -44,6 +45,8 @@ class Operation:
     cost: Cost
     variable_defaults: Mapping[str, Any]
     document: DocumentNode
+    field_names: frozenset[str]
+    """Every field that the document names somewhere: what need not be read ahead is not in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +151,25 @@ class Documents:
             cost=limits.cost_of(self._schema, node, definition, self._limits),
             variable_defaults=defaults,
             document=node,
+            field_names=_names_in(node),
         )
+
+
+def _names_in(document: DocumentNode) -> frozenset[str]:
+    names = _Names()
+    visit(document, names)
+    return frozenset(names.found)
+
+
+class _Names(Visitor):
+    """Collects the names of fields."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+
+    def enter_field(self, node: FieldNode, *_: Any) -> None:
+        self.found.add(node.name.value)
 
 
 class _Texts(Visitor):

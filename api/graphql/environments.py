@@ -14,9 +14,11 @@ from api.graphql.ledger import After, Before, First, Last, Receipt
 from api.graphql.links import object_of
 from api.graphql.loaders import loaders_at
 from api.graphql.nodes import Node, global_id
+from api.graphql.policies import Policy, policies_attached, verdict_of_environment
 from api.graphql.runs import environment_row
 from api.graphql.scalars import Json
 from api.graphql.snapshots import EnvironmentEvent, RunningArtifact, Snapshot, event_place, running_page, snapshot_at
+from api.graphql.verdicts import Verdict
 from api.graphql.writes import perform
 from record.access.rules import Action
 from record.environments import queries, rules, service, snapshots
@@ -81,8 +83,13 @@ class Environment(Node):
         "Of a logical environment, the first of its parts to fall silent."
     )
     async def stale(self, info: Info) -> datetime | None:
-        info.context.look_outside()
+        return await self._stale(info)
+
+    async def _stale(self, info: Info) -> datetime | None:
         places = await self._included(info) if self.row.is_logical else [self.row]
+        if all(each.cadence_seconds is None for each in places):
+            return None
+        info.context.look_outside()
         reports = await loaders_at(info, self.moment).last_reports.load_many([each.environment_id for each in places])
         since = [
             rules.stale_since(at or each.created_at, each.cadence_seconds, now=self.moment.instant)
@@ -104,7 +111,7 @@ class Environment(Node):
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[Snapshot]:
         most = info.context.record.settings.page_size_max
-        want = wanted(first=first, after=after, last=last, before=before, most=most)
+        want = wanted("snapshots", first=first, after=after, last=last, before=before, most=most)
         start, end = index_key(want.after), index_key(want.before)
         async with info.context.record.database.connection(self.moment.org_id) as connection:
             rows = await snapshots.page(
@@ -142,7 +149,7 @@ class Environment(Node):
         before: Before = None,
     ) -> Connection[EnvironmentEvent]:
         most = info.context.record.settings.page_size_max
-        want = wanted(first=first, after=after, last=last, before=before, most=most)
+        want = wanted("changes", first=first, after=after, last=last, before=before, most=most)
         start, end = event_place(want.after), event_place(want.before)
         async with info.context.record.database.connection(self.moment.org_id) as connection:
             sizes: list[LedgerSize | None] = [
@@ -178,6 +185,18 @@ class Environment(Node):
     async def drift(self, info: Info) -> list[Drift]:
         places = await self._included(info) if self.row.is_logical else [self.row]
         return await drift_of(info, self.moment, places)
+
+    @strawberry.field(description="The policies that are attached to it, by name.")
+    async def policies(self, info: Info) -> list[Policy]:
+        return await policies_attached(info, self.moment, self.row.environment_id)
+
+    @strawberry.field(
+        description="What its policies say of all that runs in it, and why; UNKNOWN without a policy or with nothing running. "
+        "While it is stale, the verdict is on what it reported last, and the first reason says so."
+    )
+    async def verdict(self, info: Info) -> Verdict:
+        silent = await self._stale(info)
+        return await verdict_of_environment(info, self.moment, self.row.environment_id, stale=silent)
 
     @classmethod
     def of(cls, row: queries.Environment, moment: Moment) -> "Environment":
@@ -225,7 +244,7 @@ async def environment_page(
 ) -> Connection[Environment]:
     """Environments by name: those that the caller may read, the archived ones only when asked."""
     most = info.context.record.settings.page_size_max
-    want = wanted(first=first, after=after, last=last, before=before, most=most)
+    want = wanted("environments", first=first, after=after, last=last, before=before, most=most)
     async with info.context.record.database.connection(moment.org_id) as connection:
         rows = await queries.page(
             connection,

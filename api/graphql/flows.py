@@ -6,11 +6,12 @@ from typing import Annotated, TypeAlias
 
 import strawberry
 
-from api.graphql.connections import Connection, connect, index_key, wanted
+from api.graphql.connections import Connection, connect, index_key, page_size, wanted
 from api.graphql.context import Info
 from api.graphql.errors import Refused
 from api.graphql.ledger import After, Before, First, Last, Receipt
 from api.graphql.links import object_of
+from api.graphql.loaders import loaders_at
 from api.graphql.nodes import Node, global_id
 from api.graphql.scalars import Json
 from api.graphql.trails import Trail
@@ -46,7 +47,7 @@ class Flow(Node):
 
     @strawberry.field(description="Earlier and present templates, the newest first.")
     async def templates(self, info: Info, first: int = 20) -> list[TemplateVersion]:
-        limit = min(first, info.context.record.settings.page_size_max)
+        limit = page_size(first, most=info.context.record.settings.page_size_max)
         async with info.context.record.database.connection(self.moment.org_id) as connection:
             found = await queries.template_versions(connection, self.moment, self.row.flow_id, limit=limit)
         return [TemplateVersion(version=t.version, source=t.source, entry_index=t.entry_index) for t in found]
@@ -55,14 +56,15 @@ class Flow(Node):
     async def trail(self, info: Info, name: str) -> Trail | None:
         async with info.context.record.database.connection(self.moment.org_id) as connection:
             row = await trails.by_name(connection, self.moment, self.row.name, name)
-        return None if row is None else Trail.of(row, info, self.moment)
+            await loaders_at(info, self.moment).read_ahead(connection, [] if row is None else [row])
+        return None if row is None else Trail.of(row, self.moment)
 
     @strawberry.field(description="Its trails, the last begun first.")
     async def trails(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[Trail]:
         most = info.context.record.settings.page_size_max
-        want = wanted(first=first, after=after, last=last, before=before, most=most)
+        want = wanted("trails", first=first, after=after, last=last, before=before, most=most)
         async with info.context.record.database.connection(self.moment.org_id) as connection:
             rows = await trails.page(
                 connection,
@@ -72,7 +74,8 @@ class Flow(Node):
                 older_than=_older_than(want.after, backward=want.backward),
                 newer_than=_newer_than(want.before, backward=want.backward),
             )
-        return connect(rows, want, key=lambda row: row.begun_index, node=lambda row: Trail.of(row, info, self.moment))
+            await loaders_at(info, self.moment).read_ahead(connection, rows)
+        return connect(rows, want, key=lambda row: row.begun_index, node=lambda row: Trail.of(row, self.moment))
 
     @classmethod
     def of(cls, row: queries.Flow, moment: Moment) -> "Flow":
@@ -83,7 +86,7 @@ class Flow(Node):
             tags=Json(row.tags),
             public=row.public,
             template=TemplateVersion(
-                version=row.template_version, source=row.template_source, entry_index=row.entry_index
+                version=row.template_version, source=row.template_source, entry_index=row.template_entry_index
             ),
             version=row.version,
             created_at=row.created_at,
@@ -121,7 +124,7 @@ async def flow_page(
 ) -> Connection[Flow]:
     """Flows by name: those that the caller may read."""
     most = info.context.record.settings.page_size_max
-    want = wanted(first=first, after=after, last=last, before=before, most=most)
+    want = wanted("flows", first=first, after=after, last=last, before=before, most=most)
     async with info.context.record.database.connection(moment.org_id) as connection:
         rows = await queries.page(
             connection,

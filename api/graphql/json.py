@@ -30,5 +30,19 @@ def decode_message(data: bytes | str) -> Any:
 
 
 def encode(value: object) -> bytes:
-    """The bytes of an answer. Scalars have made plain values of everything by then."""
-    return orjson.dumps(value)
+    """The bytes of an answer. Scalars have made plain values of everything by then.
+
+    PostgreSQL gives a large double back with all its digits, as an integer that orjson cannot write; it is a double again here.
+    """
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return orjson.dumps(_with_doubles(value))
+
+
+def _with_doubles(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _with_doubles(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_with_doubles(each) for each in value]
+    return float(value) if isinstance(value, int) and abs(value) > 2**53 else value

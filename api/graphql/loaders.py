@@ -3,91 +3,139 @@
 They live as long as a request's moment. Each batch takes its own connection, because resolvers of siblings run side by side.
 """
 
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from strawberry.dataloader import DataLoader
 
 from api.graphql.context import Info
-from record.artifacts import queries as artifacts
-from record.attestations import queries as attestations
+from record.access import queries as access_queries
+from record.archives import queries as archive_queries
+from record.artifacts import queries as artifact_queries
+from record.attestations import queries as attestation_queries
 from record.database import Connection
-from record.deployments import queries as deployments
-from record.environments import queries as environments
-from record.environments import snapshots
-from record.environments.rules import Run, Running
-from record.evidence import queries as evidence
-from record.flows import queries as flows
-from record.ids import EntryIndex, EnvironmentId, Fingerprint, FlowId, TrailId
+from record.deployments import queries as deployment_queries
+from record.environments import queries as environment_queries
+from record.environments import snapshots as snapshot_queries
+from record.evidence import queries as evidence_queries
+from record.flows import queries as flow_queries
+from record.ids import Fingerprint, KeyId, PrincipalId, TrailId
 from record.moment import Moment
+from record.policies import presence
+from record.policies import queries as policy_queries
 from record.record import Record
-from record.trails import queries as trails
+from record.trails import queries as trail_queries
 from record.trails.facts import TrailFacts
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Loaders:
-    """One field per question. Strangers' rows read as absent: queries and row-level security see to it."""
+class _Batched(Generic[K, V]):
+    """A loader of `Loaders`, made when it is first asked for: there are more of them than one request needs."""
 
-    def __init__(self, record: Record, moment: Moment, readable: frozenset[str] | None) -> None:
-        self._record = record
-        self._moment = moment
-        self._trails: dict[TrailId, trails.Trail] = {}
-        self.flows: DataLoader[FlowId, flows.Flow | None] = self._batched(flows.by_ids)
-        self.trails: DataLoader[TrailId, trails.Trail | None] = self._batched(trails.by_ids)
-        self.attestations_of_trails: DataLoader[TrailId, list[attestations.Attestation]] = self._batched(
-            attestations.by_trails
-        )
-        self.attestations: DataLoader[EntryIndex, attestations.Attestation | None] = self._batched(
-            attestations.by_entries
-        )
-        self.artifacts_of_trails: DataLoader[TrailId, list[artifacts.ArtifactReport]] = self._batched(
-            artifacts.by_trails
-        )
-        self.files: DataLoader[EntryIndex, list[evidence.AttachedFile]] = self._batched(evidence.attached_to)
-        self.facts: DataLoader[TrailId, TrailFacts] = self._batched(self._facts)
-        self.environments: DataLoader[EnvironmentId, environments.Environment | None] = self._batched(
-            environments.by_ids
-        )
-        self.newest_snapshots: DataLoader[EnvironmentId, snapshots.Snapshot | None] = self._batched(snapshots.newest)
-        self.running: DataLoader[EnvironmentId, list[Running]] = self._batched(snapshots.running_now)
-        self.last_reports: DataLoader[EnvironmentId, datetime | None] = self._batched(environments.last_reports)
-        self.runs: DataLoader[Fingerprint, list[Run]] = self._batched(snapshots.runs_of)
-        self.deployments: DataLoader[Fingerprint, list[deployments.Deployment]] = self._batched(
-            deployments.of_fingerprints
-        )
-        self.previous_deployments: DataLoader[deployments.Deployment, deployments.Deployment | None] = self._batched(
-            deployments.previous
-        )
+    def __init__(self, query: Callable[["Loaders", Connection, list[K]], Awaitable[list[V]]]) -> None:
+        self._query = query
 
-        async def reports(
-            connection: Connection, moment: Moment, fingerprints: list[Fingerprint]
-        ) -> list[list[artifacts.ArtifactReport]]:
-            return await artifacts.reports_of(connection, moment, fingerprints, readable=readable)
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self._name = name
 
-        self.reports: DataLoader[Fingerprint, list[artifacts.ArtifactReport]] = self._batched(reports)
-
-    def know(self, trail: trails.Trail) -> None:
-        """Remembers a trail that was read already, so that its facts need no second look for it."""
-        self._trails[trail.trail_id] = trail
-
-    async def _facts(self, connection: Connection, moment: Moment, ids: list[TrailId]) -> list[TrailFacts]:
-        unknown = [trail_id for trail_id in ids if trail_id not in self._trails]
-        if unknown:
-            for trail in await trails.by_ids(connection, moment, unknown):
-                if trail is not None:
-                    self.know(trail)
-        return await trails.facts_of(connection, moment, [self._trails[trail_id] for trail_id in ids])
-
-    def _batched(self, query: Callable[[Connection, Moment, list[K]], Awaitable[list[V]]]) -> DataLoader[K, V]:
+    def __get__(self, loaders: "Loaders", _owner: type) -> DataLoader[K, V]:
         async def load(keys: list[K]) -> list[V]:
-            async with self._record.database.connection(self._moment.org_id) as connection:
-                return await query(connection, self._moment, keys)
+            async with loaders.record.database.connection(loaders.moment.org_id) as connection:
+                return await self._query(loaders, connection, keys)
 
-        return DataLoader(load)
+        loader: DataLoader[K, V] = DataLoader(load)
+        loaders.__dict__[self._name] = loader  # found there from now on
+        return loader
+
+
+def _by(query: Callable[[Connection, Moment, list[K]], Awaitable[list[V]]]) -> _Batched[K, V]:
+    """A loader that asks this and nothing else."""
+    return _Batched(lambda loaders, connection, keys: query(connection, loaders.moment, keys))
+
+
+class Loaders:
+    """One loader per question. Strangers' rows read as absent: queries and row-level security see to it."""
+
+    def __init__(self, record: Record, moment: Moment, readable: frozenset[str] | None, *, judging: bool) -> None:
+        self.record = record
+        self.moment = moment
+        self._readable = readable
+        self._judging = judging
+        self._known_facts: dict[TrailId, TrailFacts] = {}
+        self._known_trails: dict[TrailId, trail_queries.Trail] = {}
+
+    flows = _by(flow_queries.by_ids)
+    attestations_of_trails = _by(attestation_queries.by_trails)
+    attestations = _by(attestation_queries.by_entries)
+    artifacts_of_trails = _by(artifact_queries.by_trails)
+    files = _by(evidence_queries.attached_to)
+    downloads = _by(archive_queries.downloads)
+    environments = _by(environment_queries.by_ids)
+    newest_snapshots = _by(snapshot_queries.newest)
+    running = _by(snapshot_queries.running_now)
+    last_reports = _by(environment_queries.last_reports)
+    runs = _by(snapshot_queries.runs_of)
+    deployments = _by(deployment_queries.of_fingerprints)
+    previous_deployments = _by(deployment_queries.previous)
+    policies_of_environments = _by(policy_queries.attached_to)
+    judgements = _by(presence.judged_by_attached)
+
+    @_Batched
+    async def trails(self, connection: Connection, ids: list[TrailId]) -> list[trail_queries.Trail | None]:
+        found = await trail_queries.by_ids(connection, self.moment, ids)
+        self._known_trails |= {trail.trail_id: trail for trail in found if trail is not None}
+        return found
+
+    @_Batched
+    async def facts(self, connection: Connection, ids: list[TrailId]) -> list[TrailFacts]:
+        return await self._facts(connection, ids)
+
+    @_Batched
+    async def reports(
+        self, connection: Connection, fingerprints: list[Fingerprint]
+    ) -> list[list[artifact_queries.ArtifactReport]]:
+        found = await artifact_queries.reports_of(connection, self.moment, fingerprints, readable=self._readable)
+        ids = list({report.trail_id: None for reports in found for report in reports})
+        if self._judging and ids:
+            self._known_facts |= zip(ids, await self._facts(connection, ids), strict=True)
+        return found
+
+    @_Batched
+    async def keys_of(self, connection: Connection, ids: list[PrincipalId]) -> list[list[access_queries.Key]]:
+        found: dict[PrincipalId, list[access_queries.Key]] = {principal_id: [] for principal_id in ids}
+        for key in await access_queries.keys(connection, self.moment, principals=ids):
+            found[key.principal_id].append(key)
+        return [found[principal_id] for principal_id in ids]
+
+    @_Batched
+    async def last_uses(self, connection: Connection, ids: list[KeyId]) -> list[datetime | None]:
+        return await access_queries.last_uses(connection, self.moment.org_id, ids)
+
+    async def read_ahead(self, connection: Connection, known: Sequence[trail_queries.Trail]) -> None:
+        """What verdicts on these trails need, read on a connection that is there already; if the question names verdicts.
+
+        Then a verdict waits for nothing: fifty that wait cost more than fifty that are reached.
+        """
+        self._known_trails |= {trail.trail_id: trail for trail in known}
+        if self._judging:
+            facts = await trail_queries.facts_of(connection, self.moment, known)
+            self._known_facts |= zip((trail.trail_id for trail in known), facts, strict=True)
+
+    def facts_at_hand(self, trail_id: TrailId) -> TrailFacts | None:
+        """What was read ahead; otherwise `facts` has to be asked."""
+        return self._known_facts.get(trail_id)
+
+    async def _facts(self, connection: Connection, ids: list[TrailId]) -> list[TrailFacts]:
+        unknown = [trail_id for trail_id in ids if trail_id not in self._known_trails]
+        if unknown:
+            for trail in await trail_queries.by_ids(connection, self.moment, unknown):
+                if trail is not None:
+                    self._known_trails[trail.trail_id] = trail
+        known = [self._known_trails[trail_id] for trail_id in ids]
+        return await trail_queries.facts_of(connection, self.moment, known)
 
 
 def loaders_at(info: Info, moment: Moment) -> Loaders:
@@ -95,7 +143,13 @@ def loaders_at(info: Info, moment: Moment) -> Loaders:
     context = info.context
     if context.loaders is None:
         context.loaders = {}
-    loaders: Loaders | None = context.loaders.get(moment)
+    at = (moment.size, moment.instant)  # of one organization; hashes faster than the moment
+    loaders: Loaders | None = context.loaders.get(at)
     if loaders is None:
-        loaders = context.loaders[moment] = Loaders(context.record, moment, context.caller.readable_flows())
+        loaders = context.loaders[at] = Loaders(
+            context.record,
+            moment,
+            context.caller.readable_flows(),
+            judging="verdict" in context.operation.field_names,
+        )
     return loaders

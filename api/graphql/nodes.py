@@ -29,7 +29,7 @@ def split_id(node_id: str) -> tuple[str, str]:
         kind, colon, key = base64.b64decode(padded, altchars=b"-_", validate=True).decode().partition(":")
     except (UnicodeError, binascii.Error):
         kind, colon, key = "", "", ""
-    if not colon:
+    if not colon or not key.isprintable():
         raise InvalidInput(
             f"{node_id[:80]!r} is no id of this server. Use one that an answer gave you, unchanged.", field="id"
         )

@@ -1,21 +1,26 @@
 """Policies as GraphQL shows and takes them."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, TypeAlias
 
 import strawberry
 
-from api.graphql.connections import Connection, connect, wanted
+from api.graphql.connections import Connection, connect, page_size, wanted
 from api.graphql.context import Info
 from api.graphql.errors import Refused
 from api.graphql.ledger import Receipt
+from api.graphql.loaders import loaders_at
 from api.graphql.nodes import Node, global_id
 from api.graphql.verdicts import Verdict
 from api.graphql.writes import perform
+from record import verdicts
 from record.access.rules import Action
+from record.clock import to_rfc3339
 from record.ids import EntryIndex, EnvironmentId, PolicyId
 from record.moment import Moment
 from record.policies import queries, service
+from record.verdicts import Status
 
 
 @strawberry.type(description="A numbered version of a policy.")
@@ -54,7 +59,7 @@ class Policy(Node):
 
     @strawberry.field(description="Its versions, the newest first.")
     async def versions(self, info: Info, first: int = 20) -> list[PolicyVersion]:
-        limit = max(0, min(first, info.context.record.settings.page_size_max))
+        limit = page_size(first, most=info.context.record.settings.page_size_max)
         async with info.context.record.database.connection(self.moment.org_id) as connection:
             found = await queries.versions(connection, self.moment, self.row.policy_id, limit=limit)
         return [PolicyVersion.of(row) for row in found]
@@ -105,7 +110,7 @@ async def policy_page(
     """Policies by name."""
     info.context.caller.require_somewhere(Action.READ)
     most = info.context.record.settings.page_size_max
-    want = wanted(first=first, after=after, last=last, before=before, most=most)
+    want = wanted("policies", first=first, after=after, last=last, before=before, most=most)
     async with info.context.record.database.connection(moment.org_id) as connection:
         rows = await queries.page(
             connection,
@@ -119,20 +124,43 @@ async def policy_page(
 
 async def policies_attached(info: Info, moment: Moment, environment_id: EnvironmentId) -> list[Policy]:
     """The policies of an environment, by name."""
-    async with info.context.record.database.connection(moment.org_id) as connection:
-        (rows,) = await queries.attached_to(connection, moment, [environment_id])
+    rows = await loaders_at(info, moment).policies_of_environments.load(environment_id)
     return [Policy.of(row, moment) for row in rows]
 
 
-async def try_policy(
-    info: Info, moment: Moment, *, document: str, environment: str, running: service.Running
-) -> Verdict:
+async def try_policy(info: Info, moment: Moment, *, document: str, environment: str) -> Verdict:
     """What this policy would have said of what ran there at that moment. Records nothing."""
     context = info.context
     judged = await service.try_policy(
-        context.record, context.caller, moment, document=document, environment=environment, running=running
+        context.record, context.caller, moment, document=document, environment=environment
     )
-    return Verdict.of(info, judged.verdict.status, judged.verdict.holds_until, lambda: judged.verdict.reasons)
+    return _shown(info, judged.verdict)
+
+
+async def verdict_of_environment(
+    info: Info, moment: Moment, environment_id: EnvironmentId, *, stale: datetime | None
+) -> Verdict:
+    """What the attached policies say of what runs in an environment; if it has been silent, of what it said last."""
+    judged = await loaders_at(info, moment).judgements.load(environment_id)
+    assert judged is not None  # the environment was read at this very moment
+    if stale is None:
+        return _shown(info, judged.verdict)
+    silent = verdicts.Reason(
+        "cadence",
+        "reports of snapshots",
+        Status.UNKNOWN,
+        f"It has been silent since {to_rfc3339(stale)}: this verdict is on what it reported last.",
+        "Report a snapshot, or find out why none comes.",
+    )
+    return _shown(info, replace(judged.verdict, reasons=(silent, *judged.verdict.reasons)))
+
+
+def _shown(info: Info, judged: verdicts.Verdict) -> Verdict:
+    """The verdict as this caller may see it: reasons tell of trails, so whoever may not read all flows sees only the uppermost."""
+    reasons = judged.reasons
+    if info.context.caller.readable_flows() is not None:
+        reasons = tuple([reason._replace(because=()) for reason in reasons])
+    return Verdict.of(info, judged.status, judged.holds_until, lambda: reasons)
 
 
 ONCE = "The same key again gives the first receipt."

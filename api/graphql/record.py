@@ -7,7 +7,7 @@ from uuid import UUID
 
 import strawberry
 
-from api.graphql.access import Principal
+from api.graphql.access import Principal, key_of
 from api.graphql.archives import Archive, archive_of, archive_page
 from api.graphql.artifacts import Artifact, artifact_of
 from api.graphql.attestations import Attestation, AttestationType, SigningKey
@@ -24,7 +24,7 @@ from record.access.rules import Action
 from record.artifacts import queries as artifacts
 from record.attestations import queries as attestations
 from record.clock import to_rfc3339
-from record.ids import AttestationId, EntryIndex, Fingerprint, FlowId, LedgerSize, PrincipalId, TrailId
+from record.ids import AttestationId, EntryIndex, Fingerprint, FlowId, KeyId, LedgerSize, PrincipalId, TrailId
 from record.ledger import queries as ledger
 from record.moment import Moment
 from record.refusals import Ambiguous, InvalidInput
@@ -47,6 +47,7 @@ class Record:
 
     @strawberry.field(description="The organization; null at a size before it began.")
     async def organization(self, info: Info) -> Organization | None:
+        info.context.caller.require_somewhere(Action.READ)
         async with info.context.record.database.connection(self.moment.org_id) as connection:
             row = await access.organization(connection, self.moment)
         return None if row is None else Organization.of(row)
@@ -85,11 +86,13 @@ class Record:
 
     @strawberry.field(description="The newest version of each custom attestation type.")
     async def attestation_types(self, info: Info) -> list[AttestationType]:
+        info.context.caller.require_somewhere(Action.READ)
         async with info.context.record.database.connection(self.moment.org_id) as connection:
             return [AttestationType.of(row) for row in await attestations.custom_types(connection, self.moment)]
 
     @strawberry.field(description="Public keys that provenance may be signed with, retired ones included.")
     async def signing_keys(self, info: Info) -> list[SigningKey]:
+        info.context.caller.require_somewhere(Action.READ)
         async with info.context.record.database.connection(self.moment.org_id) as connection:
             return [SigningKey.of(row) for row in await attestations.signing_keys(connection, self.moment)]
 
@@ -127,7 +130,7 @@ class Record:
         flows = await loaders.flows.load_many(found.flows)
         hits += [None if flow is None else Flow.of(flow, self.moment) for flow in flows]
         trails = await loaders.trails.load_many(found.trails)
-        hits += [None if trail is None else Trail.of(trail, info, self.moment) for trail in trails]
+        hits += [None if trail is None else Trail.of(trail, self.moment) for trail in trails]
         reports = await loaders.reports.load_many(found.artifacts)
         hits += [Artifact.of(each, self.moment) for each in reports]
         return [hit for hit in hits if hit is not None]
@@ -161,7 +164,10 @@ async def record_at(info: Info, at: datetime | None, size: LedgerSize | None) ->
         if at is None:
             kept = _instant_of(org_id, size)
             if not kept:
-                newest = await ledger.entry(connection, Moment(org_id, size, head.at), EntryIndex(max(size - 1, 0)))
+                # Before the first entry there was no instant; the first entry's is the same for ever, too.
+                newest = await ledger.entry(
+                    connection, Moment(org_id, head.size, head.at), EntryIndex(max(size - 1, 0))
+                )
                 kept.append(head.at if newest is None else newest.at)
             at = kept[0]
     if was_sized or at < head.at:
@@ -196,9 +202,7 @@ async def _flow(info: Info, moment: Moment, key: str) -> Node | None:
 
 async def _trail(info: Info, moment: Moment, key: str) -> Node | None:
     row = await loaders_at(info, moment).trails.load(TrailId(UUID(key)))
-    return (
-        Trail.of(row, info, moment) if row is not None and info.context.caller.may(Action.READ, flow=row.flow) else None
-    )
+    return Trail.of(row, moment) if row is not None and info.context.caller.may(Action.READ, flow=row.flow) else None
 
 
 async def _artifact(info: Info, moment: Moment, key: str) -> Node | None:
@@ -215,6 +219,8 @@ async def _attestation(info: Info, moment: Moment, key: str) -> Node | None:
 
 async def _entry(info: Info, moment: Moment, key: str) -> Node | None:
     info.context.caller.require(Action.READ)
+    if not key.isascii() or not key.isdecimal() or len(key) > 16:
+        return None
     async with info.context.record.database.connection(moment.org_id) as connection:
         row = await ledger.entry(connection, moment, EntryIndex(int(key)))
     return None if row is None else Entry.of(row)
@@ -227,11 +233,16 @@ async def _principal(info: Info, moment: Moment, key: str) -> Node | None:
     return Principal.of(found[0], moment) if found else None
 
 
+async def _key(info: Info, moment: Moment, key: str) -> Node | None:
+    return await key_of(info, moment, KeyId(UUID(key)))
+
+
 async def _archive(info: Info, moment: Moment, key: str) -> Node | None:
     return await archive_of(info, moment, UUID(key))
 
 
 _FINDERS = {
+    "ApiKey": _key,
     "Archive": _archive,
     "Flow": _flow,
     "Trail": _trail,

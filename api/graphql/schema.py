@@ -15,6 +15,7 @@ from api.graphql.attest import AttestationMutations
 from api.graphql.context import Info
 from api.graphql.errors import HANDLERS
 from api.graphql.flows import FlowMutations
+from api.graphql.inputs import plan_inputs
 from api.graphql.ledger import Entry
 from api.graphql.nodes import Node
 from api.graphql.organization import OrganizationMutations
@@ -90,3 +91,4 @@ SCHEMA: Final = strawberry.Schema(
     exception_handlers=list(HANDLERS),
 )
 """The schema that the server serves."""
+plan_inputs(SCHEMA)

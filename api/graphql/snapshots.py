@@ -99,7 +99,9 @@ def running_page(
     before: str | None,
 ) -> Connection[RunningArtifact]:
     """A page of what runs, by name."""
-    want = wanted(first=first, after=after, last=last, before=before, most=info.context.record.settings.page_size_max)
+    want = wanted(
+        "running", first=first, after=after, last=last, before=before, most=info.context.record.settings.page_size_max
+    )
     rows = [
         each
         for each in running

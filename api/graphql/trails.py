@@ -1,5 +1,6 @@
 """Trails as GraphQL shows and takes them."""
 
+from collections.abc import Awaitable
 from datetime import datetime
 from typing import Annotated, TypeAlias
 
@@ -20,6 +21,7 @@ from record.access.rules import Action
 from record.ids import EntryIndex
 from record.moment import Moment
 from record.trails import queries, rules, service
+from record.trails.facts import TrailFacts
 
 
 @strawberry.type(description="One run of a flow: a commit, a pull request, a ticket, a shell session.")
@@ -49,9 +51,17 @@ class Trail(Node):
     def user_data(self) -> Json:
         return Json(self.row.user_data)
 
-    @strawberry.field(description="Whether everything that it must contain is there and compliant, and why.")
-    async def verdict(self, info: Info) -> Verdict:
-        facts = await loaders_at(info, self.moment).facts.load(self.row.trail_id)
+    @strawberry.field(
+        description="Whether everything that it must contain is there and compliant, and why.", graphql_type=Verdict
+    )
+    def verdict(self, info: Info) -> Verdict | Awaitable[Verdict]:
+        facts = loaders_at(info, self.moment).facts_at_hand(self.row.trail_id)
+        return self._later_judged(info) if facts is None else self._judged(info, facts)
+
+    async def _later_judged(self, info: Info) -> Verdict:
+        return self._judged(info, await loaders_at(info, self.moment).facts.load(self.row.trail_id))
+
+    def _judged(self, info: Info, facts: TrailFacts) -> Verdict:
         examined = rules.examine_trail(facts, now=self.moment.instant)
         return Verdict.of(info, examined.status, examined.holds_until(), examined.reasons)
 
@@ -66,8 +76,7 @@ class Trail(Node):
         return [Attestation.of(row, self.moment) for row in rows]
 
     @classmethod
-    def of(cls, row: queries.Trail, info: Info, moment: Moment) -> "Trail":
-        loaders_at(info, moment).know(row)
+    def of(cls, row: queries.Trail, moment: Moment) -> "Trail":
         return cls(
             id=global_id("Trail", row.trail_id),
             name=row.name,
@@ -91,7 +100,8 @@ async def trail_named(info: Info, moment: Moment, flow: str, name: str) -> Trail
         return None
     async with info.context.record.database.connection(moment.org_id) as connection:
         row = await queries.by_name(connection, moment, flow, name)
-    return None if row is None else Trail.of(row, info, moment)
+        await loaders_at(info, moment).read_ahead(connection, [] if row is None else [row])
+    return None if row is None else Trail.of(row, moment)
 
 
 @strawberry.input(description="A trail to begin, or to begin again with newer details.")

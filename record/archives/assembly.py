@@ -10,10 +10,10 @@ sweep aborts; or the whole object is there and no entry names it, which scrubbin
 import asyncio
 from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 from muniment.proof import standalone
 from muniment.proof.archive import CHECKPOINT, ENTRIES, POLICY, proof_path
@@ -42,6 +42,10 @@ PROOFS_A_PAGE: Final = 256
 EVIDENCE_TRAILS_A_PAGE: Final = 1_000
 
 
+Admit: TypeAlias = Callable[[int], AbstractAsyncContextManager[None]]
+"""Entered with the number of bytes of evidence before any of them is copied; raises when there is no room for so many now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Assembled:
     """An archive that lies in the vault, locked, as it was measured on its way."""
@@ -67,7 +71,7 @@ class Order:
 
 
 async def assemble(
-    record: Record, order: Order, *, headway: Headway, still_ours: Callable[[], Awaitable[None]]
+    record: Record, order: Order, *, headway: Headway, admit: Admit, still_ours: Callable[[], Awaitable[None]]
 ) -> Assembled:
     """Writes the archive. `still_ours` is asked before it becomes visible, and raises if somebody else is making it by now."""
     archive = order.archive
@@ -79,7 +83,10 @@ async def assemble(
     headway.total = chosen.evidence_bytes
     indexes = sections.indexes_of(chosen, checkpoint.size)
     cover = _cover(record, order, chosen, checkpoint, len(indexes))
-    async with record.vault.writer(order.key, retain_until=order.retain_until) as parts:
+    async with (
+        admit(chosen.evidence_bytes),
+        record.vault.writer(order.key, retain_until=order.retain_until) as parts,
+    ):
         with Members(parts, archive.instant) as members, Spool() as listed:
             await members.add("README.txt", await pages.readme(cover))
             await _add_index(record, members, cover, chosen, indexes, headway)

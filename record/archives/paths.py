@@ -25,6 +25,8 @@ _RESERVED: Final = frozenset('\\/:*?"<>|')
 _DEVICE: Final = re.compile(
     r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])\s*(\..*)?", re.IGNORECASE
 )
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_@~+=,()-]+([. ]+[A-Za-z0-9_@~+=,()-]+)*")
+"""What nearly every name is made of, and no system minds."""
 _INVISIBLE: Final = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 
 
@@ -66,6 +68,8 @@ def href(path: str) -> str:
 
 def safe(name: str, most: int) -> str:
     """`name` where it can stay, otherwise something near it. Never empty."""
+    if len(name) <= most and _PLAIN.fullmatch(name) and not _DEVICE.fullmatch(name):
+        return name
     text = "".join(
         "_" if character in _RESERVED or unicodedata.category(character) in _INVISIBLE else character
         for character in unicodedata.normalize("NFC", name)

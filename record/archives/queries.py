@@ -113,7 +113,7 @@ async def page(
     """
     ascending = newer_than is not None and older_than is None
     rows = await connection.fetch(
-        f"{_SELECT} AND ($3::bigint IS NULL OR a.entry_index < $3) AND ($4::bigint IS NULL OR a.entry_index > $4) "
+        f"{_SELECT} AND a.entry_index < least($2, $3::bigint) AND a.entry_index > coalesce($4::bigint, -1) "
         f"AND ($5::text[] IS NULL OR a.flow = ANY($5)) ORDER BY a.entry_index {'ASC' if ascending else 'DESC'} LIMIT $6",
         moment.org_id,
         moment.size,

@@ -233,9 +233,10 @@ def _attached(selection: Selection, rows: Sequence[Any]) -> list[EvidenceFile]:
     place = Place(first["name"], first["entry_index"])
     attestation = paths.folder(place, most=paths.ATTESTATION_MAX, is_only=first["is_first"])
     names = paths.file_names(row["file_name"] for row in rows)
+    under = f"{_trail_folder(selection, first)}/{attestation}"
     return [
         EvidenceFile(
-            path=f"{_trail_folder(selection, first)}/{attestation}/{name}",
+            path=f"{under}/{name}",
             name=row["file_name"],
             trail_id=row["trail_id"],
             entry=row["entry_index"],

@@ -4,6 +4,8 @@ What is to be made follows from the record: an archive that was requested and ha
 who makes it, so a lost job is queued again and an archive that two workers finish has one outcome.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -11,7 +13,7 @@ from uuid import UUID
 from record.access import queries as access
 from record.access.rules import Action, Caller, worker
 from record.archives import assembly, queries, rules, selection
-from record.archives.assembly import Assembled, Order
+from record.archives.assembly import Admit, Assembled, Order
 from record.archives.queries import Archive, Failed, Finished
 from record.archives.rules import RequestArchive
 from record.clock import to_rfc3339
@@ -63,7 +65,12 @@ async def queue_forgotten(record: Record, org_id: OrgId) -> int:
     return len(forgotten)
 
 
-async def make(record: Record, lease: Lease, headway: Headway) -> None:
+@asynccontextmanager
+async def _anything(_evidence_bytes: int) -> AsyncIterator[None]:
+    yield
+
+
+async def make(record: Record, lease: Lease, headway: Headway, *, admit: Admit = _anything) -> None:
     """Assembles the archive that this lease is about, and records that it is there. Nothing to do when it has an outcome already.
 
     Raises `LeaseLost` when somebody else has taken over, `DamagedEvidence` when the vault has lost something, refusals when a
@@ -88,7 +95,7 @@ async def make(record: Record, lease: Lease, headway: Headway) -> None:
     async def still_ours() -> None:
         await jobs.require_held(record, lease)
 
-    made = await assembly.assemble(record, order, headway=headway, still_ours=still_ours)
+    made = await assembly.assemble(record, order, headway=headway, admit=admit, still_ours=still_ours)
     # From here on the object is in the vault for good. If we die before the entry, the next attempt writes another under its
     # own lease's name and records that one; this one stays unnamed until its retention ends, and scrubbing says so.
     await _end(record, order.org_id, organization.name, _completed(archive, made, to_rfc3339(retain_until)))

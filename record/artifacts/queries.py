@@ -92,14 +92,15 @@ async def by_trails(connection: Connection, moment: Moment, trail_ids: Sequence[
 
 _BY_PREFIX = """
 SELECT fingerprint FROM record.artifacts
-WHERE org_id = $1 AND fingerprint LIKE $3 || '%' AND entry_index < $2 AND ($4::text[] IS NULL OR flow = ANY($4))
+WHERE org_id = $1 AND fingerprint ~>=~ $3::text AND fingerprint ~<~ ($3 || 'g') AND entry_index < $2
+  AND ($4::text[] IS NULL OR flow = ANY($4))
 GROUP BY fingerprint ORDER BY fingerprint LIMIT $5"""
 
 
 async def fingerprints_like(
     connection: Connection, moment: Moment, prefix: str, *, readable: frozenset[str] | None, limit: int
 ) -> list[Fingerprint]:
-    """Fingerprints that begin with `prefix` (hexadecimal digits only), in order."""
+    """Fingerprints that begin with `prefix` (hexadecimal digits only, so `g` comes after them all), in order."""
     rows = await connection.fetch(
         _BY_PREFIX, moment.org_id, moment.size, prefix, None if readable is None else sorted(readable), limit
     )

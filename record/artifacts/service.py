@@ -14,6 +14,9 @@ from record.refusals import InvalidInput
 from record.trails.service import placed
 
 KINDS: Final = ("file", "dir", "oci", "docker", "other")
+NAME_MAX: Final = 1_024
+NAME_BYTES_MAX: Final = 2_048
+"""In UTF-8. Artifacts are found by name through an index, and PostgreSQL's hold at most 2,704 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +50,9 @@ async def report(
     fingerprint = checked_fingerprint(wish.fingerprint)
     if wish.kind not in KINDS:
         raise InvalidInput(f"{wish.kind[:80]!r} is no kind of artifact. Use one of {', '.join(KINDS)}.", field="kind")
-    if not wish.name:
-        raise InvalidInput("The artifact's name is empty. Give the file's or image's name.", field="name")
     body: dict[str, Any] = {
         "fingerprint": fingerprint,
-        "name": details.checked_text(wish.name, field="artifact name", most=1_024),
+        "name": _checked_artifact_name(wish.name),
         "kind": wish.kind,
         "template_name": wish.template_name,
         **details.commit_details(wish.commit),
@@ -76,3 +77,14 @@ async def report(
         "trail": where.trail,
     }
     return await record.ledger.append(caller, Draft("artifact.reported", body), idempotency=idempotency)
+
+
+def _checked_artifact_name(name: str) -> str:
+    if not name:
+        raise InvalidInput("The artifact's name is empty. Give the file's or image's name.", field="name")
+    size = len(details.checked_text(name, field="artifact name", most=NAME_MAX).encode("utf-8", "surrogatepass"))
+    if size > NAME_BYTES_MAX:
+        raise InvalidInput(
+            f"This artifact name has {size} bytes in UTF-8. Use at most {NAME_BYTES_MAX}.", field="artifact name"
+        )
+    return name

@@ -14,7 +14,6 @@ Rules kept here (DOMAIN, "Attestations" and "Verdicts"):
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
@@ -27,9 +26,8 @@ from record.ids import EntryIndex
 from record.verdicts import Reason, Status, Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class AttestationFact:
-    """One attestation, as far as a verdict needs it.
+class AttestationFact(NamedTuple):
+    """One attestation, as far as a verdict needs it. A named tuple, because a page of trails reads hundreds.
 
     About the trail when `fingerprint` and `template_name` are None; about an artifact when it has a fingerprint; else about every
     artifact that is reported under `template_name` and `commit`, sooner or later. An override has type `override` and says in

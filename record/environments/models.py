@@ -110,7 +110,7 @@ class EnvironmentEvent(SQLModel, table=True):
 
     __tablename__ = "environment_events"
     __table_args__ = (
-        Index("environment_events_by_artifact", "org_id", "fingerprint", "environment_id", "entry_index"),
+        Index("events_by_artifact", "org_id", "fingerprint", "environment_id", "entry_index"),
         RECORD,
     )
     org_id: UUID = org_key()

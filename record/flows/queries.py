@@ -26,6 +26,7 @@ class Flow:
     version: int
     template_version: int
     template_source: str
+    template_entry_index: EntryIndex
     entry_index: EntryIndex
     created_at: datetime
     changed_at: datetime
@@ -33,7 +34,7 @@ class Flow:
 
 _SELECT = """
 SELECT f.flow_id, f.name, f.description, f.tags, f.public, f.version, f.template_version, t.source AS template_source,
-       f.entry_index, first.at AS created_at, f.at AS changed_at
+       t.entry_index AS template_entry_index, f.entry_index, first.at AS created_at, f.at AS changed_at
 FROM record.flows first
 CROSS JOIN LATERAL (
     SELECT * FROM record.flows v

@@ -43,6 +43,9 @@ ACCESS_KINDS: Final = frozenset(
 )
 """Kinds after which a caller must be recognised anew."""
 
+BULK_MAX: Final = 500
+"""Most entries that `append_many` commits at a time."""
+
 _PRIOR: Final = """
 SELECT k.input_sha256, e.entry_index, e.id, e.kind, e.leaf_hash, e.at, e.content
 FROM record.idempotency_keys k JOIN record.entries e USING (org_id, entry_index)
@@ -61,13 +64,26 @@ class AlreadyRecorded(Exception):  # noqa: N818
         self.constraint = constraint
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A draft, who writes it, and its entry's bytes but for the instant."""
+
+    draft: Draft
+    by: By
+    said: bytes
+
+
 @dataclass(slots=True)
 class _Waiting:
-    """Drafts that are recorded together or not at all, each with who writes it."""
+    """Drafts that are recorded next to each other, in one commit, or not at all."""
 
-    drafts: Sequence[tuple[Draft, By]]
+    drafts: Sequence[_Written]
     access_index: int | None
     done: asyncio.Future[list[Receipt]]
+
+    @property
+    def changes_access(self) -> bool:
+        return any(written.draft.kind in ACCESS_KINDS for written in self.drafts)
 
 
 class Ledger:
@@ -108,13 +124,12 @@ class Ledger:
         The last draft is the one that counts: its receipt is given, and it bears the idempotency key.
         """
         *parts, last = drafts
-        written = [*((part, caller.by()) for part in parts), (last, caller.by(idempotency))]
-        waiting = _Waiting(written, caller.access_index, asyncio.get_running_loop().create_future())
-        for draft, by in written:  # refuse before anyone else waits for it
-            entries.encode(caller.org_id, draft, by, self._clock.now())
+        written = [_written(caller, part, caller.by()) for part in parts]  # refuses before anyone else waits for it
+        written.append(_written(caller, last, caller.by(idempotency)))
+        waiting = _waiting(caller, written)
         self._enqueue(caller.org_id, waiting)
         try:
-            return (await asyncio.shield(waiting.done))[-1]
+            return (await waiting.done)[-1]
         except AlreadyRecorded:
             # Twins may meet at any unique name, not only at that of the idempotency key.
             prior = None if idempotency is None else await self.prior(caller, idempotency)
@@ -123,13 +138,28 @@ class Ledger:
             return prior
 
     async def append_many(self, caller: Caller, drafts: Sequence[Draft]) -> list[Receipt]:
-        """Records many entries in few commits, in order. Each batch is whole or absent; for loading, not for requests."""
+        """Records many entries in few commits, in order. Each batch is whole or absent; for loading, not for requests.
+
+        The next batch is made ready while PostgreSQL works on the last one.
+        """
         receipts: list[Receipt] = []
-        if caller.org_id not in self._latest:
-            await self.head(caller.org_id)
-        for start in range(0, len(drafts), 500):
-            written = [(draft, caller.by()) for draft in drafts[start : start + 500]]
-            receipts += await self._commit(caller.org_id, written, caller.access_index)
+        by = caller.by()
+        left = deque(drafts)
+        queue: deque[_Waiting] = deque()
+        sent: asyncio.Task[list[Receipt]] | None = None
+        try:
+            while left or queue:
+                while left and len(queue) < BULK_MAX:
+                    queue.append(_waiting(caller, [_written(caller, left.popleft(), by)]))
+                batch = self._next_batch(queue, BULK_MAX)
+                ready = self._ready(caller.org_id, batch, await self._instant(caller.org_id))
+                if sent is not None:
+                    receipts += await sent
+                sent = asyncio.create_task(self._commit(caller.org_id, batch, ready))
+                await asyncio.sleep(0)  # so that it is on its way
+        finally:
+            if sent is not None:
+                receipts += await sent
         return receipts
 
     async def prior(self, caller: Caller, idempotency: Idempotency) -> Receipt | None:
@@ -176,7 +206,7 @@ class Ledger:
         queue = self._queues[org_id]
         try:
             while queue:
-                batch = self._next_batch(queue)
+                batch = self._next_batch(queue, self._batch_max)
                 try:
                     await self._commit_or_split(org_id, batch)
                 except BaseException as error:
@@ -188,24 +218,24 @@ class Ledger:
         finally:
             del self._queues[org_id]
 
-    def _next_batch(self, queue: deque[_Waiting]) -> list[_Waiting]:
+    @staticmethod
+    def _next_batch(queue: deque[_Waiting], most: int) -> list[_Waiting]:
         """Drafts that may share a commit: same access index, and nothing after an entry that changes access."""
         batch = [queue.popleft()]
         count = len(batch[0].drafts)
         while (
             queue
-            and count + len(queue[0].drafts) <= self._batch_max
-            and batch[-1].drafts[-1][0].kind not in ACCESS_KINDS
+            and count + len(queue[0].drafts) <= most
+            and not batch[-1].changes_access
             and queue[0].access_index == batch[0].access_index
         ):
-            count += len(queue[0].drafts)
             batch.append(queue.popleft())
+            count += len(batch[-1].drafts)
         return batch
 
     async def _commit_or_split(self, org_id: OrgId, batch: list[_Waiting]) -> None:
         try:
-            written = [each for waiting in batch for each in waiting.drafts]
-            receipts = await self._commit(org_id, written, batch[0].access_index)
+            receipts = await self._commit(org_id, batch)
         except (AccessChanged, Refusal) as error:  # the same for everyone who shares the commit
             for waiting in batch:
                 _fail(waiting, error)
@@ -213,10 +243,8 @@ class Ledger:
             if len(batch) > 1:
                 for waiting in batch:
                     await self._commit_or_split(org_id, [waiting])
-            elif isinstance(error, asyncpg.IntegrityConstraintViolationError):
-                _fail(batch[0], AlreadyRecorded(error.constraint_name or ""))
             else:
-                _fail(batch[0], error)
+                _fail(batch[0], _told(error))
         else:
             given = iter(receipts)
             for waiting in batch:
@@ -224,64 +252,77 @@ class Ledger:
                 if not waiting.done.done():
                     waiting.done.set_result(own)
 
-    async def _commit(
-        self, org_id: OrgId, batch: Sequence[tuple[Draft, By]], access_index: int | None
-    ) -> list[Receipt]:
+    async def _commit(self, org_id: OrgId, batch: list[_Waiting], ready: "_Ready | None" = None) -> list[Receipt]:
         while True:
-            origin, latest = await self._origin(org_id)
-            at = max(self._clock.now(), latest)
-            encoded = [entries.encode(org_id, draft, by, at) for draft, by in batch]
-            hashes = [entries.leaf_hash(entry) for entry in encoded]
-            base = await self._insert(org_id, batch, access_index, at, encoded, hashes)
+            ready = ready or self._ready(org_id, batch, await self._instant(org_id))
+            async with self._database.connection(org_id) as connection:
+                base: int | None = await connection.fetchval(ready.statement, *ready.arguments)
             if base is not None:
-                self._latest[org_id] = (origin, at)
-                return [
-                    Receipt(
-                        org_id=org_id,
-                        ledger=origin,
-                        index=EntryIndex(base + place),
-                        entry_id=draft.id,
-                        kind=draft.kind,
-                        leaf_hash=leaf.hex(),
-                        at=at,
-                        body=draft.body,
-                    )
-                    for place, ((draft, _), leaf) in enumerate(zip(batch, hashes, strict=True))
-                ]
+                origin, latest = await self._origin(org_id)
+                self._latest[org_id] = (origin, max(latest, ready.at))
+                return _receipts(ready, origin, base)
+            ready = None  # the head did not fit, and nothing was inserted
             head = await self.head(org_id)
-            if access_index not in (None, head.access_index):
+            if batch[0].access_index not in (None, head.access_index):
                 raise AccessChanged
 
-    async def _insert(
-        self,
-        org_id: OrgId,
-        batch: Sequence[tuple[Draft, By]],
-        access_index: int | None,
-        at: datetime,
-        encoded: list[bytes],
-        hashes: list[bytes],
-    ) -> int | None:
-        """Runs the append statement; None when the head did not fit and nothing was inserted."""
+    async def _instant(self, org_id: OrgId) -> datetime:
+        """An entry's `at` if it were committed now."""
+        _, latest = await self._origin(org_id)
+        return max(self._clock.now(), latest)
+
+    def _ready(self, org_id: OrgId, batch: list[_Waiting], at: datetime) -> "_Ready":
+        """The append statement for these drafts, should it be committed at this instant."""
         placed: list[tuple[int, Row]] = []
-        for place, (draft, by) in enumerate(batch):
-            entry = Entry(org_id, EntryIndex(0), draft.id, draft.kind, at, by, draft.body)
+        written = [each for waiting in batch for each in waiting.drafts]
+        for place, each in enumerate(written):
+            draft = each.draft
+            entry = Entry(org_id, EntryIndex(0), draft.id, draft.kind, at, each.by, draft.body)
             placed += [(place, row) for row in self._rows_of(entry)]
-        tables, arrays = statements.row_arguments(placed)
-        arguments: list[Any] = [
-            org_id,
-            len(batch),
-            at,
-            any(draft.kind in ACCESS_KINDS for draft, _ in batch),
-            access_index,
-            [draft.id for draft, _ in batch],
-            [draft.kind for draft, _ in batch],
-            hashes,
-            encoded,
-            *arrays,
-        ]
-        async with self._database.connection(org_id) as connection:
-            base: int | None = await connection.fetchval(statements.append_statement(tables), *arguments)
-        return base
+        encoded = [entries.dated(each.said, at) for each in written]
+        hashes = [entries.leaf_hash(entry) for entry in encoded]
+        statement, columns = statements.appended(
+            placed,
+            [[each.draft.id for each in written], [each.draft.kind for each in written], hashes, encoded],
+        )
+        changes_access = any(waiting.changes_access for waiting in batch)
+        arguments = [org_id, len(written), at, changes_access, batch[0].access_index, *columns]
+        return _Ready(at, written, hashes, statement, arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A batch as it is sent."""
+
+    at: datetime
+    written: list[_Written]
+    hashes: list[bytes]
+    statement: str
+    arguments: list[Any]
+
+
+def _written(caller: Caller, draft: Draft, by: By) -> _Written:
+    return _Written(draft, by, entries.undated(caller.org_id, draft, by))
+
+
+def _waiting(caller: Caller, drafts: Sequence[_Written]) -> _Waiting:
+    return _Waiting(drafts, caller.access_index, asyncio.get_running_loop().create_future())
+
+
+def _receipts(ready: _Ready, origin: str, base: int) -> list[Receipt]:
+    return [
+        Receipt(
+            org_id=OrgId(ready.arguments[0]),
+            ledger=origin,
+            index=EntryIndex(base + place),
+            entry_id=written.draft.id,
+            kind=written.draft.kind,
+            leaf_hash=leaf.hex(),
+            at=ready.at,
+            body=written.draft.body,
+        )
+        for place, (written, leaf) in enumerate(zip(ready.written, ready.hashes, strict=True))
+    ]
 
 
 def idempotency_rows(entry: Entry) -> list[Row]:
@@ -295,6 +336,18 @@ def idempotency_rows(entry: Entry) -> list[Row]:
             {"principal_id": entry.by.principal_id, "key": once.key, "input_sha256": once.input_sha256},
         )
     ]
+
+
+def _told(error: Exception) -> Exception:
+    """What a lone draft's caller is told of why it was not stored."""
+    if not isinstance(error, asyncpg.IntegrityConstraintViolationError):
+        return error
+    if error.constraint_name == "entries_pkey":
+        return Unavailable(
+            "This ledger's head stands behind its entries, as after restoring an old backup. "
+            "Whoever runs the server must run `python -m record repair`."
+        )
+    return AlreadyRecorded(error.constraint_name or "")
 
 
 def _fail(waiting: _Waiting, error: Exception) -> None:

@@ -55,15 +55,20 @@ _ENTRY_BY_ID: Final = """
 SELECT entry_index, id, kind, at, leaf_hash, content FROM record.entries
 WHERE org_id = $1 AND entry_index < $2 AND id = $3"""
 
-_ENTRIES: Final = """
-SELECT entry_index, id, kind, at, leaf_hash, content FROM record.entries
-WHERE org_id = $1 AND entry_index < $2 AND entry_index > $3 AND ($4::text[] IS NULL OR kind = ANY($4))
-ORDER BY entry_index LIMIT $5"""
+_ENTRY_COLUMNS: Final = "entry_index, id, kind, at, leaf_hash, content"
 
-_ENTRIES_NEWEST_FIRST: Final = """
-SELECT entry_index, id, kind, at, leaf_hash, content FROM record.entries
-WHERE org_id = $1 AND entry_index < least($2::bigint, $3::bigint) AND ($4::text[] IS NULL OR kind = ANY($4))
-ORDER BY entry_index DESC LIMIT $5"""
+_ENTRIES: Final = f"""
+SELECT {_ENTRY_COLUMNS} FROM record.entries
+WHERE org_id = $1 AND entry_index < $2 AND entry_index > $3 ORDER BY entry_index {{order}} LIMIT $4"""
+
+# Each kind by its index: entries of rare kinds may lie far apart in a long ledger.
+_ENTRIES_OF_KINDS: Final = f"""
+SELECT {_ENTRY_COLUMNS} FROM (SELECT DISTINCT * FROM unnest($5::text[])) asked (wanted) CROSS JOIN LATERAL (
+    SELECT * FROM record.entries
+    WHERE org_id = $1 AND kind = asked.wanted AND entry_index < $2 AND entry_index > $3
+    ORDER BY entry_index {{order}} LIMIT $4
+) found
+ORDER BY entry_index {{order}} LIMIT $4"""
 
 _SIZE_AT: Final = """
 SELECT entry_index + 1 FROM record.entries WHERE org_id = $1 AND at <= $2 ORDER BY at DESC, entry_index DESC LIMIT 1"""
@@ -103,15 +108,29 @@ async def entries_after(
     connection: Connection, moment: Moment, after: int, *, count_max: int, kinds: Sequence[str] | None = None
 ) -> list[RecordedEntry]:
     """Entries in ledger order from behind index `after` (-1: from the beginning)."""
-    rows = await connection.fetch(_ENTRIES, moment.org_id, moment.size, after, kinds, count_max)
-    return [RecordedEntry(*row.values()) for row in rows]
+    return await _entries(connection, moment.org_id, after, moment.size, count_max, kinds, "ASC")
 
 
 async def entries_before(
     connection: Connection, moment: Moment, before: int, *, count_max: int, kinds: Sequence[str] | None = None
 ) -> list[RecordedEntry]:
     """Entries newest first, from in front of index `before` (`moment.size`: from the end)."""
-    rows = await connection.fetch(_ENTRIES_NEWEST_FIRST, moment.org_id, moment.size, before, kinds, count_max)
+    return await _entries(connection, moment.org_id, -1, min(before, moment.size), count_max, kinds, "DESC")
+
+
+async def _entries(
+    connection: Connection,
+    org_id: OrgId,
+    after: int,
+    before: int,
+    count_max: int,
+    kinds: Sequence[str] | None,
+    order: str,
+) -> list[RecordedEntry]:
+    if kinds is None:
+        rows = await connection.fetch(_ENTRIES.format(order=order), org_id, before, after, count_max)
+    else:
+        rows = await connection.fetch(_ENTRIES_OF_KINDS.format(order=order), org_id, before, after, count_max, kinds)
     return [RecordedEntry(*row.values()) for row in rows]
 
 

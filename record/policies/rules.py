@@ -20,11 +20,10 @@ from datetime import datetime
 from enum import Enum
 from typing import NamedTuple
 
-from record.clock import to_rfc3339
-from record.policies.courses import MISSING, SATISFIED, UNDECIDED, Course, best_of, covered, worst_of
+from record.policies.courses import MISSING, SATISFIED, UNDECIDED, Course, best_of, worst_of
 from record.policies.evidence import Bench, Case, Found, attested, trail_compliance
 from record.policies.expressions import Condition, Value, known_of
-from record.policies.facts import ArtifactFacts, WaiverFact
+from record.policies.facts import ArtifactFacts
 from record.policies.forms import (
     AnyOf,
     Approved,
@@ -37,6 +36,7 @@ from record.policies.forms import (
     TrailCompliance,
 )
 from record.policies.running import approved, deployed_to
+from record.policies.waiving import accepts, live, waived
 from record.verdicts import Reason, Status, Verdict
 
 
@@ -161,7 +161,7 @@ def _about_running(judged: RunningJudgement, environment: str) -> Reason:
 def _judge(
     policy: Policy, artifact: ArtifactFacts, cases: Sequence[Case], environment: str | None, bench: Bench
 ) -> ArtifactJudgement:
-    waivers = [] if environment is None else _live(artifact, environment, bench.now)
+    waivers = [] if environment is None else live(artifact, environment, bench.now)
     inside = cases if policy.scope is None else [case for case in cases if _covers(policy.scope, case.known)]
     judgement = _Judgement(artifact, inside, environment, bench)
     subject = _named(artifact)
@@ -170,7 +170,7 @@ def _judge(
         course, reason = _of_rule(rule, label, subject, judgement.resolutions(rule), outside=len(cases) - len(inside))
         if course is not None:
             if waivers:
-                course, reason = _waived(course, reason, [each for each in waivers if _accepts(each, policy, rule)])
+                course, reason = waived(course, reason, [each for each in waivers if accepts(each, policy, rule)])
             courses.append(course)
         reasons.append(reason)
     course = worst_of(courses) if courses else UNDECIDED
@@ -178,10 +178,10 @@ def _judge(
     if whole and course.status is not Status.COMPLIANT:
         label = f"policy {policy.name} v{policy.version}"
         above = Reason(label, subject, course.status, "", None, None, tuple(reasons))
-        course, reason = _waived(course, above, whole)
+        course, reason = waived(course, above, whole)
         return ArtifactJudgement(policy, course, (reason,))
     if whole:
-        course, _ = _waived(course, reasons[0], whole)
+        course, _ = waived(course, reasons[0], whole)
     if not policy.rules:
         reasons = [_asks_nothing(policy, subject)]
     return ArtifactJudgement(policy, course, tuple(reasons))
@@ -363,36 +363,6 @@ def _excused(exception: Condition, place: str) -> Resolution:
 def _inapplicable(condition: Condition | None, place: str) -> Resolution:
     assert condition is not None
     return Resolution(Outcome.NOT_APPLICABLE, Found(UNDECIDED, place, f"Not applicable: `{condition.text}` is false."))
-
-
-# --- waivers
-
-
-def _live(artifact: ArtifactFacts, environment: str, now: datetime) -> list[WaiverFact]:
-    return [
-        waiver
-        for waiver in artifact.waivers
-        if waiver.environment == environment
-        and waiver.fingerprint in (None, artifact.fingerprint)
-        and (waiver.expires_at is None or now < waiver.expires_at)
-    ]
-
-
-def _accepts(waiver: WaiverFact, policy: Policy, rule: Rule) -> bool:
-    return waiver.rule is not None and waiver.rule in (rule.key, f"{policy.name}/{rule.key}")
-
-
-def _waived(course: Course, reason: Reason, waivers: list[WaiverFact]) -> tuple[Course, Reason]:
-    """A course that a waiver covers, as long as the last of them does."""
-    if not waivers:
-        return course, reason
-    last = max(waivers, key=lambda waiver: (waiver.expires_at is None, waiver.expires_at, waiver.entry_index))
-    if course.status is not Status.COMPLIANT:
-        until = f"until {to_rfc3339(last.expires_at)}" if last.expires_at is not None else "for good"
-        said = f"Waived {until}, accepted by {last.accepted_by}: {last.reason}"
-        below = reason.because if not reason.explanation else (reason,)
-        reason = Reason(reason.rule, reason.subject, Status.COMPLIANT, said, None, last.entry_index, below)
-    return covered(course, last.expires_at), reason
 
 
 def _asks_nothing(policy: Policy, subject: str) -> Reason:

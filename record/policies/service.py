@@ -1,12 +1,9 @@
 """Uses of policies: create one, change it, attach it to an environment, detach it, try it before."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from record.access.rules import Action, Caller
-from record.database import Connection
 from record.details import checked_text
 from record.environments import queries as environments
 from record.environments.service import unknown_environment
@@ -14,14 +11,10 @@ from record.ids import ENVIRONMENT_NAME, POLICY_NAME, checked_name, uuid7
 from record.ledger.append import AlreadyRecorded
 from record.ledger.entries import Draft, Idempotency, Receipt
 from record.moment import Moment
-from record.policies import documents, queries, rules
-from record.policies.facts import ArtifactFacts
+from record.policies import documents, presence, queries
 from record.policies.rules import EnvironmentJudgement
 from record.record import Record
 from record.refusals import InvalidInput, NameTaken, NotFound
-
-Running: TypeAlias = Callable[[Connection, Moment, str, Collection[str]], Awaitable[list[ArtifactFacts]]]
-"""What runs in the environment of that name, with everything that is known of it and the counts of those types."""
 
 CANDIDATE = "candidate"
 """How reasons name a policy that is tried and has no name yet."""
@@ -114,18 +107,17 @@ async def detach(
 
 
 async def try_policy(
-    record: Record, caller: Caller, moment: Moment, *, document: str, environment: str, running: Running
+    record: Record, caller: Caller, moment: Moment, *, document: str, environment: str
 ) -> EnvironmentJudgement:
     """What a policy would have said of what ran in an environment at a moment, by itself. Records nothing."""
     caller.require(Action.READ, environment=environment)
     policy = await asyncio.to_thread(documents.parse, document, name=CANDIDATE, version=0)
     async with record.database.connection(caller.org_id) as connection:
-        if await environments.by_name(connection, moment, environment) is None:
+        place = await environments.by_name(connection, moment, environment)
+        if place is None:
             raise unknown_environment(environment)
-        facts = await running(connection, moment, environment, policy.counted_types)
-    return await asyncio.to_thread(
-        rules.judge_environment, [policy], facts, environment=environment, now=moment.instant
-    )
+        (judged,) = await presence.judged_by(connection, moment, [(place, [policy])])
+    return judged
 
 
 def unknown_policy(name: str) -> NotFound:

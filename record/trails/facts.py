@@ -5,14 +5,14 @@ the queries' affair.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from record.attestations.rules import AttestationFact
 from record.flows.templates import Template
 from record.ids import EntryIndex
 
 
-@dataclass(frozen=True, slots=True)
-class ArtifactFact:
+class ArtifactFact(NamedTuple):
     """One report of an artifact into the trail. The same fingerprint may be reported again, also under another name."""
 
     entry_index: EntryIndex

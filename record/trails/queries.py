@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from record.attestations.rules import AttestationFact
 from record.database import Connection
@@ -15,9 +15,12 @@ from record.moment import Moment
 from record.trails.facts import ArtifactFact, TrailFacts
 
 
-@dataclass(frozen=True, slots=True)
-class Trail:
-    """A trail as of a moment. `template` is the JSON text of the template in force, its own or the flow's."""
+class Trail(NamedTuple):
+    """A trail as of a moment. `template` is the JSON text of the template in force, its own or the flow's.
+
+    A named tuple in the order of its statement's columns, with JSON parsed when it is asked for: a page is read more often than
+    all of its details are.
+    """
 
     trail_id: TrailId
     flow_id: FlowId
@@ -25,10 +28,10 @@ class Trail:
     name: str
     description: str
     commit: str | None
-    commit_info: dict[str, Any] | None
+    commit_info_json: str | None
     origin_url: str | None
-    external_urls: dict[str, Any]
-    user_data: dict[str, Any]
+    external_urls_json: str
+    user_data_json: str
     template_version: int
     has_own_template: bool
     template: str
@@ -38,6 +41,20 @@ class Trail:
     begun_index: EntryIndex
     begun_at: datetime
     changed_at: datetime
+
+    @property
+    def commit_info(self) -> dict[str, Any] | None:
+        return None if self.commit_info_json is None else json.loads(self.commit_info_json)
+
+    @property
+    def external_urls(self) -> dict[str, Any]:
+        urls: dict[str, Any] = json.loads(self.external_urls_json)
+        return urls
+
+    @property
+    def user_data(self) -> dict[str, Any]:
+        data: dict[str, Any] = json.loads(self.user_data_json)
+        return data
 
 
 _SELECT = """
@@ -54,13 +71,6 @@ JOIN record.flow_templates f ON f.org_id = $1 AND f.flow_id = t.flow_id AND f.ve
 WHERE first.org_id = $1 AND first.version = 1 AND first.entry_index < $2"""
 
 
-def _trail(row: Any) -> Trail:
-    values = dict(row)
-    for name in ("commit_info", "external_urls", "user_data"):
-        values[name] = None if values[name] is None else json.loads(values[name])
-    return Trail(**values)
-
-
 async def by_name(connection: Connection, moment: Moment, flow: str, name: str) -> Trail | None:
     """The trail of this name in the flow of that name."""
     row = await connection.fetchrow(
@@ -71,13 +81,13 @@ async def by_name(connection: Connection, moment: Moment, flow: str, name: str) 
         flow,
         name,
     )
-    return None if row is None else _trail(row)
+    return None if row is None else Trail._make(row)
 
 
 async def by_ids(connection: Connection, moment: Moment, ids: Sequence[TrailId]) -> list[Trail | None]:
     """Trails in the order asked; None for what is not there."""
     rows = await connection.fetch(f"{_SELECT} AND first.trail_id = ANY($3::uuid[])", moment.org_id, moment.size, ids)
-    found = {row["trail_id"]: _trail(row) for row in rows}
+    found = {row["trail_id"]: Trail._make(row) for row in rows}
     return [found.get(trail_id) for trail_id in ids]
 
 
@@ -93,8 +103,8 @@ async def page(
     """Trails of a flow, the last begun first. With `newer_than` alone: those just above it, in the same order."""
     ascending = newer_than is not None and older_than is None
     rows = await connection.fetch(
-        f"{_SELECT} AND first.flow_id = $3 AND ($4::bigint IS NULL OR first.entry_index < $4) "
-        f"AND ($5::bigint IS NULL OR first.entry_index > $5) "
+        f"{_SELECT} AND first.flow_id = $3 AND first.entry_index < least($2, $4::bigint) "
+        f"AND first.entry_index > coalesce($5::bigint, -1) "
         f"ORDER BY first.entry_index {'ASC' if ascending else 'DESC'} LIMIT $6",
         moment.org_id,
         moment.size,
@@ -103,7 +113,7 @@ async def page(
         newer_than,
         limit,
     )
-    trails = [_trail(row) for row in rows]
+    trails = [Trail._make(row) for row in rows]
     return trails[::-1] if ascending else trails
 
 
@@ -159,11 +169,9 @@ async def facts_of(connection: Connection, moment: Moment, trails: Sequence[Trai
     attestations: dict[TrailId, list[AttestationFact]] = defaultdict(list)
     artifacts: dict[TrailId, list[ArtifactFact]] = defaultdict(list)
     for row in await connection.fetch(_ATTESTATIONS, moment.org_id, moment.size, ids):
-        trail_id, *values = row.values()
-        attestations[trail_id].append(AttestationFact(*values))
+        attestations[row[0]].append(AttestationFact._make(row[1:]))
     for row in await connection.fetch(_ARTIFACTS, moment.org_id, moment.size, ids):
-        trail_id, *values = row.values()
-        artifacts[trail_id].append(ArtifactFact(*values))
+        artifacts[row[0]].append(ArtifactFact._make(row[1:]))
     return [
         TrailFacts(
             name=trail.name,

@@ -35,7 +35,10 @@ class BeginTrail:
 
 
 async def begin(record: Record, caller: Caller, wish: BeginTrail, *, idempotency: Idempotency | None = None) -> Receipt:
-    """Begins a trail, under the template that its flow has now. An existing trail gets these details and that template."""
+    """Begins a trail, under the template that its flow has now. An existing trail gets these details and that template.
+
+    Its commit stays when none is given: what awaits an artifact of that commit must not be cut loose by accident.
+    """
     caller.require(Action.WRITE, flow=wish.flow)
     checked_name(wish.name, TRAIL_NAME, field="trail name")
     body: dict[str, Any] = {
@@ -60,14 +63,20 @@ async def begin(record: Record, caller: Caller, wish: BeginTrail, *, idempotency
 
 
 async def _identity(record: Record, caller: Caller, wish: BeginTrail) -> dict[str, Any]:
-    """Which trail this is and under which template: that of the flow as it is now."""
+    """Which trail this is, the commit that it keeps, and its template: that of the flow as it is now."""
     moment = Moment.latest(caller.org_id, record.clock.now())
     async with record.database.connection(caller.org_id) as connection:
         flow = await flows.by_name(connection, moment, wish.flow)
         if flow is None:
             raise unknown_flow(wish.flow)
         trail = await queries.by_name(connection, moment, wish.flow, wish.name)
+    kept: dict[str, Any] = {}
+    if wish.commit is None and trail is not None and trail.commit is not None:
+        kept["commit"] = trail.commit
+        if trail.commit_info is not None:
+            kept["commit_info"] = trail.commit_info
     return {
+        **kept,
         "flow_id": str(flow.flow_id),
         "template_version": flow.template_version,
         "trail_id": str(uuid7() if trail is None else trail.trail_id),

@@ -292,3 +292,21 @@ async def test_settings_that_are_wrong_end_it_with_a_sentence(begin: Begin) -> N
 
     assert worker.returncode == 2
     assert "These settings are missing or wrong" in worker.log.read_text()
+
+
+async def test_large_archives_are_made_one_at_a_time_and_small_ones_beside_them(
+    world: World, begin: Begin, database: TestDatabase
+) -> None:
+    await world.flow("release")
+    await world.delivery("v1", "release")
+    await load(world)
+    large = [await world.request(TRAIL) for _ in range(2)]
+    begin()
+    await until(world, large[0], lambda progress: progress.done > 0 or progress.state == "done")
+    small = await world.request(RequestArchive(ArchiveKind.TRAIL, flow="release", trail="v1"))
+
+    for archive_id in (*large, small):
+        await ready(world, archive_id)
+
+    assert sorted(await outcomes(world, database)) == sorted([*large, small])
+    assert {(await progress(world, archive_id)).attempts for archive_id in large} == {1}

@@ -17,7 +17,7 @@ from record.record import Record
 
 @dataclass(frozen=True, slots=True)
 class DefineType:
-    """`json_schema` None accepts any JSON; each of `rules` is a jq expression that must yield true."""
+    """`json_schema` None leaves it to the rules; each of `rules` is a jq expression that must yield true."""
 
     name: str
     description: str = ""
@@ -33,7 +33,7 @@ async def define(
     checked_name(wish.name, TYPE_NAME, field="type name")
     schema = {} if wish.json_schema is None else wish.json_schema
     strict_json.check_value(schema, field="jsonSchema")
-    await record.sandbox.check_type(schema, wish.rules)
+    await record.sandbox.check_type(wish.json_schema, wish.rules)
     body = {
         "name": wish.name,
         "description": details.checked_text(wish.description, field="description"),

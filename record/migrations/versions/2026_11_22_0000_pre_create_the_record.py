@@ -245,7 +245,7 @@ STATEMENTS = (
     at TIMESTAMP WITH TIME ZONE NOT NULL,
     PRIMARY KEY (org_id, environment_id, entry_index, ordinal)
 )""",
-    """CREATE INDEX environment_events_by_artifact ON record.environment_events (org_id, fingerprint, environment_id, entry_index)""",
+    """CREATE INDEX events_by_artifact ON record.environment_events (org_id, fingerprint, environment_id, entry_index)""",
     """CREATE TABLE record.environments (
     org_id UUID NOT NULL,
     environment_id UUID NOT NULL,

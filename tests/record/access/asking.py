@@ -32,21 +32,29 @@ from record.environments import service as places
 from record.environments.members import Reported
 from record.evidence import queries as evidence
 from record.flows import queries as flows
+from record.flows.service import CreateFlow
+from record.flows.service import create as create_flow
 from record.ids import ArchiveId, AttestationId, Digest, EntryIndex, Fingerprint, FlowId, KeyId, LedgerSize, TrailId
 from record.ledger import queries as ledger
 from record.ledger.entries import Draft
 from record.ledger.integrate import integrate
 from record.ledger.signing import Notary
 from record.moment import Moment
+from record.policies import queries as policies
+from record.policies import service as ruling
+from record.policies.facts import ArtifactFacts
 from record.record import Record
 from record.scrubbing import queries as scrubbing
 from record.search.queries import search
 from record.trails import queries as trails
 from record.trails.facts import TrailFacts
+from record.vault import content_key
 from tests.record.organizations import COMMIT, FINGERPRINT, Organization
 from tests.record.signing import ed25519_pem
 
 NAMES = "delivery"
+POLICY = "version: 1\nartifacts: {provenance: {required: true}}\n"
+ARCHIVE_KEY = "archives/isolation.zip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,7 @@ class Known:
     archive_id: ArchiveId
     environment: environments.Environment
     deployment: deployments.Deployment
+    policy: policies.Policy
     size: LedgerSize
 
 
@@ -73,7 +82,7 @@ async def full_organization(record: Record, name: str) -> tuple[Organization, Kn
     made = await Organization.begin(record, name)
     await made.hire("will", Role.WRITER)
     will = await made.caller("will")
-    flow = await made.flow(will, NAMES)
+    flow = await create_flow(record, will, CreateFlow(NAMES, public=True))
     trail = await made.trail(will, "t1", flow=NAMES)
     await reporting.report(
         record,
@@ -89,28 +98,27 @@ async def full_organization(record: Record, name: str) -> tuple[Organization, Kn
     await places.create(record, made.operator, places.CreateEnvironment("prod", "k8s"))
     running = snapshotting.ReportSnapshot("prod", [Reported(FINGERPRINT, "app.whl")])
     await snapshotting.report(record, made.operator, running)
+    await ruling.create(record, made.operator, ruling.CreatePolicy("known", POLICY))
+    await ruling.attach(record, made.operator, policy="known", environment="prod")
     for _ in range(2):
         await deploying.report(record, will, deploying.ReportDeployment("prod", FINGERPRINT))
-    archive_id = UUID(int=made.org_id.int ^ 1)
-    for body in (
-        Draft(
-            "archive.requested",
-            {
-                "archive_id": str(archive_id),
-                "question": {"kind": "organization"},
-                "size": 1,
-                "instant": "2026-11-22T00:00:00.000000Z",
-            },
-        ),
-        Draft("archive.downloaded", {"archive_id": str(archive_id)}),
+    archive_id, finished_id = UUID(int=made.org_id.int ^ 1), UUID(int=made.org_id.int ^ 2)
+    question = {"question": {"kind": "organization"}, "size": 1, "instant": "2026-11-22T00:00:00.000000Z"}
+    for kind, body in (
+        ("archive.requested", {"archive_id": str(archive_id), **question}),
+        ("archive.requested", {"archive_id": str(finished_id), **question}),
+        ("archive.completed", {"archive_id": str(finished_id), "sha256": "a" * 64, "key": ARCHIVE_KEY}),
+        ("archive.downloaded", {"archive_id": str(archive_id)}),
     ):
-        await record.ledger.append(will, body)
+        await record.ledger.append(will, Draft(kind, body))
     await integrate(record, made.org_id, Notary(record.settings.signing_seed()))
     moment = await made.moment()
     async with record.database.connection(made.org_id) as connection:
         begun = await trails.by_name(connection, moment, NAMES, "t1")
         prod = await environments.by_name(connection, moment, "prod")
         assert prod is not None
+        policy = await policies.by_name(connection, moment, "known")
+        assert policy is not None
         deployed = (await deployments.page(connection, moment, [prod.environment_id], limit=1))[0]
     assert begun is not None
     assert will.key_id is not None
@@ -127,6 +135,7 @@ async def full_organization(record: Record, name: str) -> tuple[Organization, Kn
         archive_id=ArchiveId(archive_id),
         environment=prod,
         deployment=deployed,
+        policy=policy,
         size=moment.size,
     )
 
@@ -143,6 +152,7 @@ QUESTIONS: dict[str, Question] = {
     "archives.by_ids": lambda c, m, k: archives.by_ids(c, m, [k.archive_id]),
     "archives.page": lambda c, m, k: archives.page(c, m, limit=10),
     "archives.downloads": lambda c, m, k: archives.downloads(c, m, [k.archive_id]),
+    "archives.keys_among": lambda c, m, k: archives.keys_among(c, m.org_id, [ARCHIVE_KEY]),
     "archives.without_job": lambda c, m, k: archives.without_job(c, m.org_id),
     "artifacts.reports_of": lambda c, m, k: artifacts.reports_of(c, m, [_SHA]),
     "artifacts.by_trails": lambda c, m, k: artifacts.by_trails(c, m, [k.trail_id]),
@@ -170,10 +180,12 @@ QUESTIONS: dict[str, Question] = {
     "evidence.by_digests": lambda c, m, k: evidence.by_digests(c, m, [k.digest]),
     "evidence.attached_to": lambda c, m, k: evidence.attached_to(c, m, [k.attested_at]),
     "evidence.flows_naming": lambda c, m, k: evidence.flows_naming(c, m, k.digest),
+    "evidence.keys_among": lambda c, m, k: evidence.keys_among(c, m.org_id, [content_key(k.digest)]),
     "evidence.stored_after": lambda c, m, k: evidence.stored_after(c, m, "", limit=10),
     "flows.by_name": lambda c, m, k: flows.by_name(c, m, NAMES),
     "flows.by_ids": lambda c, m, k: flows.by_ids(c, m, [k.flow_id]),
     "flows.page": lambda c, m, k: flows.page(c, m, limit=10),
+    "flows.public_names": lambda c, m, k: flows.public_names(c, m),
     "flows.template_versions": lambda c, m, k: flows.template_versions(c, m, k.flow_id, limit=10),
     "ledger.entry": lambda c, m, k: ledger.entry(c, m, k.attested_at),
     "ledger.entry_by_id": lambda c, m, k: ledger.entry_by_id(c, m, k.attestation_id),
@@ -183,6 +195,14 @@ QUESTIONS: dict[str, Question] = {
     "ledger.newest_checkpoint": lambda c, m, k: ledger.newest_checkpoint(c, m.org_id),
     "ledger.checkpoint_of": lambda c, m, k: ledger.checkpoint_of(c, m.org_id, k.size),
     "ledger.checkpoint_covering": lambda c, m, k: ledger.checkpoint_covering(c, m.org_id, k.size),
+    "policies.by_name": lambda c, m, k: policies.by_name(c, m, "known"),
+    "policies.by_names": lambda c, m, k: policies.by_names(c, m, ["known"]),
+    "policies.by_ids": lambda c, m, k: policies.by_ids(c, m, [k.policy.policy_id]),
+    "policies.page": lambda c, m, k: policies.page(c, m, limit=9),
+    "policies.versions": lambda c, m, k: policies.versions(c, m, k.policy.policy_id, limit=9),
+    "policies.attached_to": lambda c, m, k: policies.attached_to(c, m, [k.environment.environment_id]),
+    "policies.environments_of": lambda c, m, k: policies.environments_of(c, m, [k.policy.policy_id]),
+    "policies.facts_about": lambda c, m, k: policies.facts_about(c, m, [FINGERPRINT], counted={"*"}),
     "scrubbing.entries_between": lambda c, m, k: scrubbing.entries_between(c, m.org_id, 4, 9),
     "scrubbing.checkpoints_between": lambda c, m, k: scrubbing.checkpoints_between(c, m.org_id, 0, k.size),
     "scrubbing.entries_present": lambda c, m, k: scrubbing.entries_present(c, m.org_id, [k.attested_at]),
@@ -233,6 +253,8 @@ def says_nothing(answer: Any) -> bool:
     """Whether an answer holds nothing but absence, and what it was asked with."""
     if isinstance(answer, TrailFacts):
         return not answer.attestations and not answer.artifacts
+    if isinstance(answer, ArtifactFacts):
+        return not answer.memberships
     if dataclasses.is_dataclass(answer) and not isinstance(answer, type):
         return all(says_nothing(getattr(answer, each.name)) for each in dataclasses.fields(answer))
     if isinstance(answer, (list, tuple, set, frozenset)):

@@ -33,7 +33,7 @@ async def test_anyone_reads_the_flows_that_were_opened_and_no_other(acme: Organi
 
     anyone = await recognise_anyone(acme.record, acme.name)
 
-    assert anyone.readable_flows() == {"open"}
+    assert anyone.readable_flows() == frozenset({"open"})
     assert not anyone.may(Action.READ)
     assert [action for action in Action if anyone.may(action, flow="open")] == [Action.READ]
 

@@ -96,7 +96,9 @@ async def test_a_connection_bound_to_nobody_finds_nothing(
 
 AS_OF_NOW = {
     "access.key_by_token",
+    "archives.keys_among",
     "archives.without_job",
+    "evidence.keys_among",
     "ledger.size_at",
     "ledger.newest_checkpoint",
     "ledger.checkpoint_of",

@@ -5,15 +5,21 @@ import json
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from record.access.rules import Grant, Role
+from record.archives import pages, selection
 from record.archives.members import DamagedEvidence
 from record.archives.rules import ArchiveKind, RequestArchive
+from record.attestations.service import attest
+from record.details import Link
 from record.ids import LedgerSize
-from tests.record.archives.harness import MadeArchive, World
+from record.trails import service as trails
+from tests.record.archives.harness import TEMPLATE, MadeArchive, World
 from tests.record.archives.superuser import behind_its_back
 from tests.servers import TestDatabase
 
@@ -192,6 +198,71 @@ async def test_the_pages_show_what_strangers_wrote_as_text(world: World, tmp_pat
     assert "<script" not in page
     assert "&lt;script&gt;alert(1)" in page
     assert "Fix it &lt;now&gt;" in page
+
+
+async def test_everything_that_can_be_said_of_a_trail_is_on_its_page(world: World, tmp_path: Path) -> None:
+    record, approver = world.record, replace(world.caller, grants=(*world.caller.grants, Grant(Role.APPROVER)))
+    await world.flow()
+    link = Link("ticket", "https://tickets.invalid/1?a=1&b=2", "ab" * 32)
+    await trails.begin(
+        record,
+        world.caller,
+        trails.BeginTrail(
+            "delivery", "build-1", "a run", None, "https://ci.invalid/1", (link,), {"tier": "product"}, TEMPLATE
+        ),
+    )
+    fingerprint = await world.artifact()
+    about = attest.About(
+        "delivery", "build-1", "review", fingerprint, None, "by two people", "https://ci.invalid/2", (link,)
+    )
+    await attest.generic(record, world.caller, about, compliant=False)
+    until = record.clock.now() + timedelta(days=1)
+    waived = replace(about, name="review-waiver")
+    await attest.override(
+        record, approver, waived, overrides="review", compliant=True, reason="urgent & agreed", expires_at=until
+    )
+
+    made = await world.made(TRAIL, tmp_path / "a.zip")
+    page = made.read("index.html").decode()
+
+    assert made.result.ok, made.result.faults
+    for said in (
+        "its own", "https://ci.invalid/1", "https://tickets.invalid/1?a=1&amp;b=2", f"sha256:{'ab' * 32}", "by two people",
+        "urgent &amp; agreed", "by time alone it holds until", "Overridden as compliant until", fingerprint,
+    ):  # fmt: skip
+        assert said in page
+
+
+async def test_many_trails_have_a_row_each(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "DETAILED_TRAILS_MAX", 1)
+    await world.flow()
+    await world.delivery("build-1")
+    await world.trail("build-2")
+
+    made = await world.made(RequestArchive(ArchiveKind.FLOW, flow="delivery"), tmp_path / "a.zip")
+    page = made.read("index.html").decode()
+
+    assert made.result.ok, made.result.faults
+    assert "<details" not in page
+    assert [f"<td>{trail}</td>" in page for trail in ("build-1", "build-2")] == [True, True]
+
+
+async def test_many_files_come_in_the_order_of_the_archive(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selection, "FILES_A_PAGE", 3)
+    await world.flow()
+    for trail in ("a", "b", "c"):
+        await world.trail(trail)
+        await world.attest("one", {f"{number}.txt": f"{trail}{number}".encode() for number in range(2)}, trail=trail)
+        await world.attest("two", {"0.txt": b"the same in each"}, trail=trail)
+
+    made = await world.made(RequestArchive(ArchiveKind.FLOW, flow="delivery"), tmp_path / "a.zip")
+
+    assert made.result.ok, made.result.faults
+    assert evidence_in(made) == [
+        f"evidence/delivery/{trail}/{file}" for trail in "abc" for file in ("one/0.txt", "one/1.txt", "two/0.txt")
+    ]
 
 
 async def test_a_flow_without_trails_has_an_archive_too(world: World, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -9,7 +10,7 @@ from record.access.rules import Grant, Role
 from record.flows import queries, service
 from record.flows.queries import Flow
 from record.flows.service import ChangeFlow, CreateFlow
-from record.ids import uuid7
+from record.ids import FlowId, uuid7
 from record.ledger.entries import Idempotency
 from record.refusals import InvalidInput, NameTaken, NotAllowed, NotFound, Refusal, TooLarge
 from tests.record.organizations import Organization
@@ -83,7 +84,7 @@ async def test_what_a_flow_may_not_say_is_refused_and_not_recorded(acme: Organiz
 
 
 @pytest.mark.parametrize(
-    ("template", "line", "column"),
+    ("source", "line", "column"),
     [
         ("version: 1\ntrial:\n  attestations: []\n", 2, 1),
         ("version: 1\ntrail:\n  attestations:\n    - {name: tests, typ: junit}\n", 4, 21),
@@ -91,15 +92,15 @@ async def test_what_a_flow_may_not_say_is_refused_and_not_recorded(acme: Organiz
     ],
 )
 async def test_an_unknown_key_of_a_template_is_refused_with_its_place(
-    acme: Organization, template: str, line: int, column: int
+    acme: Organization, source: str, line: int, column: int
 ) -> None:
     caller = await acme.caller()
     await acme.flow(caller)
     size = await acme.size()
 
     for use in (
-        service.create(acme.record, caller, CreateFlow("other", template=template)),
-        service.change(acme.record, caller, ChangeFlow("delivery", template=template)),
+        service.create(acme.record, caller, CreateFlow("other", template=source)),
+        service.change(acme.record, caller, ChangeFlow("delivery", template=source)),
     ):
         with pytest.raises(InvalidInput, match=f"line {line}, column {column}") as refused:
             await use
@@ -303,10 +304,10 @@ async def test_public_flows_are_those_that_are_public_now(acme: Organization) ->
 
 async def test_flows_come_in_the_order_asked_with_gaps_where_there_is_none(acme: Organization) -> None:
     caller = await acme.caller()
-    ids = [(await acme.flow(caller, name)).body["flow_id"] for name in ("a", "b")]
+    ids = [FlowId(UUID((await acme.flow(caller, name)).body["flow_id"])) for name in ("a", "b")]
 
     async with acme.record.database.connection(acme.org_id) as connection:
-        found = await queries.by_ids(connection, await acme.moment(), [ids[1], uuid7(), ids[0], ids[1]])  # type: ignore[list-item]
+        found = await queries.by_ids(connection, await acme.moment(), [ids[1], FlowId(uuid7()), ids[0], ids[1]])
 
     assert [flow and flow.name for flow in found] == ["b", None, "a", "b"]
 

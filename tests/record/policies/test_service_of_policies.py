@@ -1,7 +1,5 @@
 """Policies over a real record: versions, attachments, and what they judge by, read as they were at every size."""
 
-from collections.abc import Collection
-
 import pytest
 
 from record.access.rules import Role
@@ -9,12 +7,13 @@ from record.artifacts import service as artifacts
 from record.artifacts.service import ReportArtifact
 from record.attestations.service import attest
 from record.attestations.service.attest import About
-from record.database import Connection
+from record.environments import reporting
 from record.environments import service as environments
+from record.environments.members import Reported
 from record.environments.service import CreateEnvironment
 from record.flows import service as flows
 from record.flows.service import CreateFlow
-from record.ids import EnvironmentId
+from record.ids import EnvironmentId, Fingerprint
 from record.moment import Moment
 from record.policies import queries, service
 from record.policies.facts import ArtifactFacts
@@ -63,6 +62,12 @@ async def deliver(acme: Organization, fingerprints: list[str]) -> None:
     for fingerprint in fingerprints:
         about = About("build", "t1", "tests", fingerprint=fingerprint)
         await attest.generic(acme.record, caller, about, compliant=True)
+
+
+async def run(acme: Organization, fingerprints: list[str]) -> None:
+    """From now on, these and no others run in prod."""
+    members = [Reported(Fingerprint(fingerprint), f"image-{fingerprint[-4:]}") for fingerprint in fingerprints]
+    await reporting.report(acme.record, await acme.caller(), reporting.ReportSnapshot("prod", members))
 
 
 async def test_a_policy_keeps_every_version(acme: Organization) -> None:
@@ -232,18 +237,14 @@ async def test_counts_of_findings_are_read_for_the_types_that_are_asked_about(ac
 
 async def test_a_policy_can_be_tried_on_what_ran_then_and_nothing_is_recorded(acme: Organization) -> None:
     await begin(acme)
+    await run(acme, FINGERPRINTS[:2])
     before = await acme.moment()
     await deliver(acme, FINGERPRINTS[:2])
     now = await acme.moment()
 
-    async def running(
-        connection: Connection, moment: Moment, environment: str, counted: Collection[str]
-    ) -> list[ArtifactFacts]:
-        return await queries.facts_about(connection, moment, FINGERPRINTS[:2], counted=counted)
-
     async def tried(moment: Moment, document: str) -> Status:
         judged = await service.try_policy(
-            acme.record, await acme.caller(), moment, document=document, environment="prod", running=running
+            acme.record, await acme.caller(), moment, document=document, environment="prod"
         )
         assert judged.verdict.reasons[0].because[0].rule.startswith("policy candidate")
         return judged.verdict.status

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from record.scrubbing.orphans import orphans
 from record.record import Record
+from record.scrubbing.orphans import orphans
 from tests.record.organizations import Organization
 from tests.record.vault.harness import stream_of
 

@@ -57,7 +57,7 @@ def trails(draw: st.DrawFn) -> TrailFacts:
         else:
             until = draw(st.one_of(st.none(), st.integers(-1, 4).map(lambda hours: NOW + HOUR * hours)))
             override = fact(index, "an-override", "override", *subject, compliant=draw(st.booleans()))
-            attestations.append(replace(override, overrides=name, expires_at=until))
+            attestations.append(override._replace(overrides=name, expires_at=until))
     artifacts = [
         ArtifactFact(
             EntryIndex(next(indexes)), draw(FINGERPRINTS), draw(TEMPLATE_NAMES), draw(st.none() | COMMITS), "image"

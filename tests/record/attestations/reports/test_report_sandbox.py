@@ -28,8 +28,15 @@ async def sandbox() -> AsyncIterator[Sandbox]:
         yield started
 
 
-def children() -> set[int]:
+def sandboxed() -> set[int]:
     return {child.pid for child in psutil.Process().children() if "sandboxed" in " ".join(child.cmdline())}
+
+
+@pytest.fixture
+def children() -> Callable[[], set[int]]:
+    """The processes of this test's sandbox: those that were not there before. Other tests keep sandboxes of their own."""
+    others = sandboxed()
+    return lambda: sandboxed() - others
 
 
 async def test_every_reader_answers_as_it_does_without_the_sandbox(
@@ -93,7 +100,7 @@ async def test_others_are_answered_while_a_rule_loops(sandbox: Sandbox) -> None:
     assert not (await looping).compliant
 
 
-async def test_a_process_is_used_again_and_replaced_after_its_share() -> None:
+async def test_a_process_is_used_again_and_replaced_after_its_share(children: Callable[[], set[int]]) -> None:
     async with Sandbox(processes=1, limits=Limits(requests_per_process=3)) as sandbox:
         seen = []
         for _ in range(4):
@@ -108,7 +115,7 @@ async def test_a_process_is_used_again_and_replaced_after_its_share() -> None:
 
 
 async def test_rules_run_without_environment_files_or_connections(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    children: Callable[[], set[int]], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MUNIMENT_SECRET", "hidden")
     await sandbox.read_custom({}, schema=None, rules=["true"])
@@ -123,7 +130,9 @@ async def test_rules_run_without_environment_files_or_connections(
     assert process.net_connections() == []
 
 
-async def test_a_process_killed_from_outside_is_not_the_report_s_fault(sandbox: Sandbox) -> None:
+async def test_a_process_killed_from_outside_is_not_the_report_s_fault(
+    children: Callable[[], set[int]], sandbox: Sandbox
+) -> None:
     await sandbox.read_custom({}, schema=None, rules=["true"])
     (pid,) = children()
     looping = asyncio.create_task(sandbox.read_custom({}, schema=None, rules=["def f: f; f"]))
@@ -137,7 +146,7 @@ async def test_a_process_killed_from_outside_is_not_the_report_s_fault(sandbox: 
     assert (await sandbox.read_custom({}, schema=None, rules=["true"])).compliant
 
 
-async def test_waiting_for_a_busy_machine_ends_as_unavailable() -> None:
+async def test_waiting_for_a_busy_machine_ends_as_unavailable(children: Callable[[], set[int]]) -> None:
     async with Sandbox(processes=1, limits=Limits(wall_seconds=0.5)) as sandbox:
         with pytest.raises(Unavailable):
             await sandbox.read_custom({}, schema=None, rules=["def f: f; f"])

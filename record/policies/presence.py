@@ -1,0 +1,106 @@
+"""Verdicts on environments as they stand at a moment: what is attached, what runs, and what is known of that.
+
+It stands above queries of several nouns and below nobody's service, so that a page of environments is judged with as many
+statements as one. Approvals and waivers are not recorded yet, so no artifact has any here.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from record.database import Connection
+from record.environments import queries as environments
+from record.environments import snapshots
+from record.environments.queries import Environment
+from record.environments.rules import Run, Running, union, union_of_runs
+from record.ids import EnvironmentId, Fingerprint
+from record.moment import Moment
+from record.policies import queries, rules
+from record.policies.facts import ArtifactFacts, RunFact
+from record.policies.forms import DeployedTo, Policy
+from record.policies.rules import EnvironmentJudgement
+
+
+async def judged_by_attached(
+    connection: Connection, moment: Moment, ids: Sequence[EnvironmentId]
+) -> list[EnvironmentJudgement | None]:
+    """What the attached policies say of what runs in each of these environments; None for what is not there."""
+    found = await environments.by_ids(connection, moment, ids)
+    places = [each for each in found if each is not None]
+    attached = await queries.attached_to(connection, moment, [each.environment_id for each in places])
+    policies = [[each.understood for each in rows] for rows in attached]
+    judged = await judged_by(connection, moment, list(zip(places, policies, strict=True)))
+    by_id = {place.environment_id: judgement for place, judgement in zip(places, judged, strict=True)}
+    return [by_id.get(environment_id) for environment_id in ids]
+
+
+async def judged_by(
+    connection: Connection, moment: Moment, asked: Sequence[tuple[Environment, Sequence[Policy]]]
+) -> list[EnvironmentJudgement]:
+    """What these policies say of what runs in each of these environments."""
+    running = await _running(connection, moment, [place for place, _ in asked])
+    every = [policy for _, policies in asked for policy in policies]
+    fingerprints = list(dict.fromkeys(each.member.fingerprint for there in running for each in there))
+    facts = await _facts(connection, moment, fingerprints, every) if every else {}
+
+    def judge() -> list[EnvironmentJudgement]:
+        return [
+            rules.judge_environment(
+                policies,
+                [_named(each, facts.get(each.member.fingerprint)) for each in there],
+                environment=place.name,
+                now=moment.instant,
+            )
+            for (place, policies), there in zip(asked, running, strict=True)
+        ]
+
+    return await asyncio.to_thread(judge)  # hundreds of artifacts before many rules take a while
+
+
+async def _running(connection: Connection, moment: Moment, places: Sequence[Environment]) -> list[list[Running]]:
+    ids = list(dict.fromkeys(part for place in places for part in place.places))
+    found = dict(zip(ids, await snapshots.running_now(connection, moment, ids), strict=True))
+    return [
+        union(each for part in place.places for each in found[part])
+        if place.is_logical
+        else found[place.environment_id]
+        for place in places
+    ]
+
+
+async def _facts(
+    connection: Connection, moment: Moment, fingerprints: Sequence[Fingerprint], policies: Sequence[Policy]
+) -> dict[str, ArtifactFacts]:
+    counted = frozenset().union(*(policy.counted_types for policy in policies))
+    known = await queries.facts_about(connection, moment, fingerprints, counted=counted)
+    ran = await _runs(connection, moment, fingerprints, policies)
+    return {each.fingerprint: replace(each, runs=tuple(ran.get(each.fingerprint, ()))) for each in known}
+
+
+async def _runs(
+    connection: Connection, moment: Moment, fingerprints: Sequence[Fingerprint], policies: Sequence[Policy]
+) -> dict[str, list[RunFact]]:
+    """When these artifacts ran in the environments that the policies ask about."""
+    names = {rule.environment for policy in policies for rule in policy.rules if isinstance(rule, DeployedTo)}
+    if not names:
+        return {}
+    asked = [each for each in await environments.by_names(connection, moment, sorted(names)) if each is not None]
+    within = list(dict.fromkeys(part for place in asked for part in place.places))
+    found: dict[str, list[RunFact]] = {}
+    for runs in await snapshots.runs_of(connection, moment, fingerprints, environments=within):
+        for place in asked:
+            for run in _there(place, runs):
+                fact = RunFact(place.name, run.fingerprint, run.since, run.until)
+                found.setdefault(run.fingerprint, []).append(fact)
+    return found
+
+
+def _there(place: Environment, runs: Sequence[Run]) -> list[Run]:
+    inside = [run for run in runs if run.environment_id in place.places]
+    return union_of_runs(inside, place.environment_id) if place.is_logical else inside
+
+
+def _named(running: Running, facts: ArtifactFacts | None) -> ArtifactFacts:
+    """An artifact under the name by which it runs."""
+    member = running.member
+    return ArtifactFacts(member.fingerprint, member.name) if facts is None else replace(facts, name=member.name)
