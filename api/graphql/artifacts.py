@@ -13,6 +13,7 @@ from api.graphql.ledger import Receipt
 from api.graphql.links import Commit, CommitInput, ExternalUrl, ExternalUrlInput, commit_of, links_of, object_of
 from api.graphql.loaders import loaders_at
 from api.graphql.nodes import Node, global_id
+from api.graphql.runs import Run, runs_of_artifact
 from api.graphql.scalars import Json
 from api.graphql.verdicts import Verdict
 from api.graphql.writes import perform
@@ -24,6 +25,7 @@ from record.verdicts import Verdict as Judged
 from record.verdicts import earliest, worst
 
 if TYPE_CHECKING:
+    from api.graphql.deployments import Deployment
     from api.graphql.trails import Trail
 
 
@@ -157,6 +159,22 @@ class Artifact(Node):
     )
     def verdict(self, info: Info) -> Verdict | Awaitable[Verdict]:
         return _verdict(info, self.latest, self.moment)
+
+    @strawberry.field(
+        description="When it ran, oldest first: in each environment that you may read, or in the named one."
+    )
+    async def runs(self, info: Info, environment: str | None = None) -> list[Run]:
+        return await runs_of_artifact(info, self.moment, self.fingerprint, environment)
+
+    @strawberry.field(
+        description="Reports that it was deployed, the last one first: to each environment that you may read, or to the named one."
+    )
+    async def deployments(
+        self, info: Info, environment: str | None = None
+    ) -> list[Annotated["Deployment", strawberry.lazy("api.graphql.deployments")]]:
+        from api.graphql.deployments import deployments_of_artifact
+
+        return await deployments_of_artifact(info, self.moment, self.fingerprint, environment)
 
     @classmethod
     def of(cls, reports: list[queries.ArtifactReport], moment: Moment) -> "Artifact | None":

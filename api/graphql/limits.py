@@ -222,15 +222,20 @@ class _Costs:
 
     def _page_asked(self, selection: FieldNode, field: GraphQLField) -> Size | None:
         """The page size that a field is given, or would take by itself; None for a field without pages."""
-        if not any(name in field.args for name in _PAGE_ARGUMENTS):
+        sizes = [
+            name
+            for name in _PAGE_ARGUMENTS
+            if name in field.args and get_named_type(field.args[name].type).name == "Int"
+        ]
+        if not sizes:
             return None
         for argument in selection.arguments or ():
-            if argument.name.value in _PAGE_ARGUMENTS:
+            if argument.name.value in sizes:
                 if isinstance(argument.value, VariableNode):
                     return argument.value.name.value
                 if isinstance(argument.value, IntValueNode):
                     return min(int(argument.value.value), 10**9)
-        defaults = [field.args[name].default_value for name in _PAGE_ARGUMENTS if name in field.args]
+        defaults = [field.args[name].default_value for name in sizes]
         return next((each for each in defaults if isinstance(each, int)), self._page_size)
 
 

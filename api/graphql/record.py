@@ -13,18 +13,35 @@ from api.graphql.artifacts import Artifact, artifact_of
 from api.graphql.attestations import Attestation, AttestationType, SigningKey
 from api.graphql.connections import Connection
 from api.graphql.context import Info
+from api.graphql.deployments import Deployment, deployment_of
+from api.graphql.environments import Environment, environment_named, environment_of, environment_page
 from api.graphql.flows import Flow, flow_named, flow_page
 from api.graphql.ledger import After, Before, Entry, First, Last, Ledger
 from api.graphql.loaders import loaders_at
 from api.graphql.nodes import Node, split_id, uuid_in
 from api.graphql.organization import Organization
+from api.graphql.policies import Policy, policy_named, policy_of, policy_page, try_policy
+from api.graphql.snapshots import Snapshot, SnapshotDifference, difference_of, snapshot_named
 from api.graphql.trails import Trail, trail_named
+from api.graphql.verdicts import Verdict
 from record.access import queries as access
 from record.access.rules import Action
 from record.artifacts import queries as artifacts
 from record.attestations import queries as attestations
 from record.clock import to_rfc3339
-from record.ids import AttestationId, EntryIndex, Fingerprint, FlowId, KeyId, LedgerSize, PrincipalId, TrailId
+from record.ids import (
+    AttestationId,
+    DeploymentId,
+    EntryIndex,
+    EnvironmentId,
+    Fingerprint,
+    FlowId,
+    KeyId,
+    LedgerSize,
+    PolicyId,
+    PrincipalId,
+    TrailId,
+)
 from record.ledger import queries as ledger
 from record.moment import Moment
 from record.refusals import Ambiguous, InvalidInput
@@ -83,6 +100,60 @@ class Record:
                 )
             fingerprint = found[0]
         return await artifact_of(info, self.moment, fingerprint)
+
+    @strawberry.field(description="Environments, by name: those in use, unless the archived ones are asked for, too.")
+    async def environments(
+        self,
+        info: Info,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        archived: Annotated[bool, strawberry.argument(description="With the archived ones.")] = False,
+    ) -> Connection[Environment]:
+        return await environment_page(
+            info, self.moment, first=first, after=after, last=last, before=before, archived=archived
+        )
+
+    @strawberry.field(description="The environment of this name; null when there is none.")
+    async def environment(self, info: Info, name: str) -> Environment | None:
+        return await environment_named(info, self.moment, name)
+
+    @strawberry.field(
+        description="The snapshot that an expression asks for: an environment's name, and `#12`, `~2` (before the newest), "
+        "`@{2026-11-01T12:00:00Z}`, `@{2.days.ago}`, `@{now}`, or nothing for the newest."
+    )
+    async def snapshot(self, info: Info, expression: str) -> Snapshot:
+        return await snapshot_named(info, self.moment, expression)
+
+    @strawberry.field(description="How two snapshots differ, each asked for by an expression as in `snapshot`.")
+    async def diff(self, info: Info, first: str, second: str) -> SnapshotDifference:
+        return await difference_of(info, self.moment, first, second)
+
+    @strawberry.field(description="The deployment of this id; null when there is none.")
+    async def deployment(self, info: Info, id: strawberry.ID) -> Deployment | None:  # noqa: A002
+        return await deployment_of(info, self.moment, DeploymentId(uuid_in(id, "Deployment", field="id")))
+
+    @strawberry.field(description="Policies, by name.")
+    async def policies(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Policy]:
+        return await policy_page(info, self.moment, first=first, after=after, last=last, before=before)
+
+    @strawberry.field(description="The policy of this name; null when there is none.")
+    async def policy(self, info: Info, name: str) -> Policy | None:
+        return await policy_named(info, self.moment, name)
+
+    @strawberry.field(
+        description="What a policy would say, by itself, of all that runs in an environment. Records nothing: try it here first."
+    )
+    async def try_policy(
+        self,
+        info: Info,
+        document: Annotated[str, strawberry.argument(description="The policy to try (YAML).")],
+        environment: Annotated[str, strawberry.argument(description="The environment's name.")],
+    ) -> Verdict:
+        return await try_policy(info, self.moment, document=document, environment=environment)
 
     @strawberry.field(description="The newest version of each custom attestation type.")
     async def attestation_types(self, info: Info) -> list[AttestationType]:
@@ -237,6 +308,18 @@ async def _key(info: Info, moment: Moment, key: str) -> Node | None:
     return await key_of(info, moment, KeyId(UUID(key)))
 
 
+async def _environment(info: Info, moment: Moment, key: str) -> Node | None:
+    return await environment_of(info, moment, EnvironmentId(UUID(key)))
+
+
+async def _deployment(info: Info, moment: Moment, key: str) -> Node | None:
+    return await deployment_of(info, moment, DeploymentId(UUID(key)))
+
+
+async def _policy(info: Info, moment: Moment, key: str) -> Node | None:
+    return await policy_of(info, moment, PolicyId(UUID(key)))
+
+
 async def _archive(info: Info, moment: Moment, key: str) -> Node | None:
     return await archive_of(info, moment, UUID(key))
 
@@ -244,7 +327,10 @@ async def _archive(info: Info, moment: Moment, key: str) -> Node | None:
 _FINDERS = {
     "ApiKey": _key,
     "Archive": _archive,
+    "Deployment": _deployment,
+    "Environment": _environment,
     "Flow": _flow,
+    "Policy": _policy,
     "Trail": _trail,
     "Artifact": _artifact,
     "Attestation": _attestation,

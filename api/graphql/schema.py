@@ -13,14 +13,18 @@ from api.graphql.archives import Archive, ArchiveMutations, watch
 from api.graphql.artifacts import ArtifactMutations
 from api.graphql.attest import AttestationMutations
 from api.graphql.context import Info
+from api.graphql.deployments import DeploymentMutations
+from api.graphql.environments import EnvironmentMutations
 from api.graphql.errors import HANDLERS
 from api.graphql.flows import FlowMutations
 from api.graphql.inputs import plan_inputs
 from api.graphql.ledger import Entry
 from api.graphql.nodes import Node
 from api.graphql.organization import OrganizationMutations
+from api.graphql.policies import PolicyMutations
 from api.graphql.record import Record, record_at
 from api.graphql.scalars import SCALARS
+from api.graphql.snapshots import SnapshotMutations
 from api.graphql.trails import TrailMutations
 from api.graphql.watching import entries_after
 from record.ids import LedgerSize
@@ -53,6 +57,10 @@ class Mutation(
     TrailMutations,
     ArtifactMutations,
     AttestationMutations,
+    EnvironmentMutations,
+    SnapshotMutations,
+    DeploymentMutations,
+    PolicyMutations,
     ArchiveMutations,
     AccessMutations,
     OrganizationMutations,

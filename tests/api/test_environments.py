@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from api.graphql.schema import SCHEMA
 from record.artifacts import service as artifacts
 from record.artifacts.service import ReportArtifact
 from record.details import Commit
@@ -14,7 +15,6 @@ from record.flows.service import CreateFlow
 from record.settings import Settings
 from record.trails import service as trails
 from record.trails.service import BeginTrail
-from tests.api.runtime_schema import SCHEMA
 from tests.api.serving import MovableClock, Organization, Served, serving
 
 CREATE = """mutation ($input: CreateEnvironmentInput!) { createEnvironment(input: $input) {
@@ -28,6 +28,9 @@ DEPLOY = """mutation ($input: ReportDeploymentInput!) { reportDeployment(input: 
   ... on DeploymentReported { deployment { name flowName seen { status } previous { name }
     commitsSince { isRollBack commits { sha } trailNames } } }
   ... on Refusal { code message } } }"""
+CREATE_POLICY = """mutation ($input: CreatePolicyInput!) { createPolicy(input: $input) {
+  ... on PolicyRecorded { receipt { index } policy { name } } ... on Refusal { code message } } }"""
+KNOWN = "version: 1\nartifacts: {provenance: {required: true}}\n"
 
 
 def digest(number: int) -> str:
@@ -35,7 +38,7 @@ def digest(number: int) -> str:
 
 
 class Client:
-    """Asks one organization's questions and gives the data back."""
+    """Asks one organization's questions and gives back what is below `record`, or the mutation's data."""
 
     def __init__(self, served: Served, organization: Organization, clock: MovableClock) -> None:
         self.served, self.organization, self.clock = served, organization, clock
@@ -44,7 +47,7 @@ class Client:
         response = await self.served.ask(self.organization, query, variables=variables)
         said = response.json()
         assert "errors" not in said, said
-        return said["data"]
+        return said["data"].get("record", said["data"])
 
     async def refused(self, query: str, **variables: Any) -> str:
         said = (await self.served.ask(self.organization, query, variables=variables)).json()
@@ -57,6 +60,16 @@ class Client:
         members = [{"fingerprint": digest(number), "name": f"app-{number}"} for number in numbers]
         asked = {"environment": environment, "members": members, **more}
         return (await self.ask(REPORT, input=asked))["reportSnapshot"]
+
+    async def build(self, *numbers: int) -> None:
+        """Reports artifacts into a flow, each into a trail of its own."""
+        record, ada = self.served.record, self.organization.operator
+        await flows.create(record, ada, CreateFlow("delivery"))
+        for number in numbers:
+            commit = Commit(f"{number}" * 40)
+            await trails.begin(record, ada, BeginTrail("delivery", f"t{number}", commit=commit))
+            wish = ReportArtifact("delivery", f"t{number}", "app", digest(number), f"app-{number}")
+            await artifacts.report(record, ada, wish)
 
     async def deploy(self, number: int) -> Any:
         asked = {"environment": "prod", "fingerprint": digest(number)}
@@ -112,11 +125,11 @@ async def test_what_runs_what_ran_and_what_happened(client: Client) -> None:
     await client.report("prod", 1, 2)
     await client.report("prod", 2, 3)
     said = await client.ask(
-        """{ environment(name: "prod") { running { nodes { name since flows isKnown artifact { name } } }
+        """{ record { environment(name: "prod") { running { nodes { name since flows isKnown artifact { name } } }
           snapshots(first: 1) { nodes { number started stopped } pageInfo { hasNextPage } }
           before: snapshot(expression: "~1") { number running { nodes { name } } }
           changes(first: 3) { nodes { kind name snapshotNumber environmentName } pageInfo { endCursor hasNextPage } }
-          lastReportedAt stale } }"""
+          lastReportedAt stale } } }"""
     )
 
     environment = said["environment"]
@@ -134,7 +147,7 @@ async def test_what_runs_what_ran_and_what_happened(client: Client) -> None:
     assert environment["stale"] is None
     cursor = environment["changes"]["pageInfo"]["endCursor"]
     rest = await client.ask(
-        'query ($after: String) { environment(name: "prod") { changes(first: 9, after: $after) { nodes { name } } } }',
+        'query ($after: String) { record { environment(name: "prod") { changes(first: 9, after: $after) { nodes { name } } } } }',
         after=cursor,
     )
     assert rest["environment"]["changes"]["nodes"] == [{"name": "app-1"}]
@@ -145,8 +158,8 @@ async def test_changes_lie_between_two_instants(client: Client) -> None:
     instant = client.clock.now().isoformat().replace("+00:00", "Z")
     client.clock.moved = timedelta(seconds=1)
     await client.report("prod", 2)
-    asked = """query ($at: DateTime) { environment(name: "prod") {
-      late: changes(since: $at) { nodes { name } } early: changes(until: $at) { nodes { name } } } }"""
+    asked = """query ($at: DateTime) { record { environment(name: "prod") {
+      late: changes(since: $at) { nodes { name } } early: changes(until: $at) { nodes { name } } } } }"""
 
     said = (await client.ask(asked, at=instant))["environment"]
 
@@ -158,8 +171,8 @@ async def test_two_snapshots_of_two_environments_are_compared(client: Client) ->
     await client.create("staging")
     await client.report("staging", 1, 2)
     await client.report("prod", 2, 3)
-    asked = """{ diff(first: "staging", second: "prod#1") { first { environmentName number } onlyFirst { name }
-      onlySecond { name } same { first { name } } scaled { first { name } } } }"""
+    asked = """{ record { diff(first: "staging", second: "prod#1") { first { environmentName number } onlyFirst { name }
+      onlySecond { name } same { first { name } } scaled { first { name } } } } }"""
 
     said = (await client.ask(asked))["diff"]
 
@@ -167,23 +180,24 @@ async def test_two_snapshots_of_two_environments_are_compared(client: Client) ->
     assert (said["onlyFirst"], said["onlySecond"]) == ([{"name": "app-1"}], [{"name": "app-3"}])
     assert said["same"] == [{"first": {"name": "app-2"}}]
     assert "no snapshot prod#7" in await client.refused(
-        '{ diff(first: "prod#7", second: "prod") { onlyFirst { name } } }'
+        '{ record { diff(first: "prod#7", second: "prod") { onlyFirst { name } } } }'
     )
     assert "no environment called x" in await client.refused(
-        '{ diff(first: "x", second: "prod") { onlyFirst { name } } }'
+        '{ record { diff(first: "x", second: "prod") { onlyFirst { name } } } }'
     )
 
 
 async def test_a_logical_environment_shows_the_union(client: Client) -> None:
+    await client.build(2)
     await client.create("staging")
     await client.create("world", "LOGICAL", included=["prod", "staging"])
     await client.report("prod", 1, 2)
     await client.report("staging", 2, 3)
 
     said = await client.ask(
-        """query ($one: Fingerprint!) { environment(name: "world") { running { nodes { name instances environmentNames } }
+        """query ($one: Fingerprint!) { record { environment(name: "world") { running { nodes { name instances environmentNames } }
           snapshot { number artifactCount } changes { nodes { name environmentName } } snapshots { nodes { number } } }
-          runs(fingerprint: $one, environment: "world") { environmentName since until } }""",
+          artifact(fingerprint: $one) { runs(environment: "world") { environmentName since until } } } }""",
         one=digest(2),
     )
 
@@ -197,16 +211,16 @@ async def test_a_logical_environment_shows_the_union(client: Client) -> None:
     assert world["snapshot"] == {"number": None, "artifactCount": 3}
     assert len(world["changes"]["nodes"]) == 4
     assert world["snapshots"]["nodes"] == []
-    assert [each["environmentName"] for each in said["runs"]] == ["world"]
+    assert [each["environmentName"] for each in said["artifact"]["runs"]] == ["world"]
     assert "its snapshots have no numbers" in await client.refused(
-        '{ environment(name: "world") { snapshot(expression: "#1") { number } } }'
+        '{ record { environment(name: "world") { snapshot(expression: "#1") { number } } } }'
     )
 
 
 async def test_silence_is_staleness(client: Client) -> None:
     await client.create("quiet", cadenceSeconds=60)
     await client.report("quiet", 1)
-    asked = '{ environment(name: "quiet") { stale lastReportedAt } }'
+    asked = '{ record { environment(name: "quiet") { stale lastReportedAt } } }'
     assert (await client.ask(asked))["environment"]["stale"] is None
 
     client.clock.moved = timedelta(seconds=61)
@@ -217,13 +231,7 @@ async def test_silence_is_staleness(client: Client) -> None:
 
 
 async def test_deployments_are_matched_with_what_runs(client: Client) -> None:
-    record, ada = client.served.record, client.organization.operator
-    await flows.create(record, ada, CreateFlow("delivery"))
-    for number in (1, 2, 3):
-        commit = Commit(f"{number}" * 40)
-        await trails.begin(record, ada, BeginTrail("delivery", f"t{number}", commit=commit))
-        wish = ReportArtifact("delivery", f"t{number}", "app", digest(number), f"app-{number}")
-        await artifacts.report(record, ada, wish)
+    await client.build(1, 2, 3)
     await client.report("prod", 1)
     first = await client.deploy(1)
     third = await client.deploy(3)
@@ -239,8 +247,8 @@ async def test_deployments_are_matched_with_what_runs(client: Client) -> None:
     }
     client.clock.moved = timedelta(hours=1)
     said = await client.ask(
-        """query ($one: Fingerprint!) { environment(name: "prod") { drift { kind name } deployments(first: 5) { nodes {
-          name } } } deployments(fingerprint: $one) { environmentName } }""",
+        """query ($one: Fingerprint!) { record { environment(name: "prod") { drift { kind name } deployments(first: 5) { nodes {
+          name } } } artifact(fingerprint: $one) { deployments { environmentName } } } }""",
         one=digest(1),
     )
     assert said["environment"]["drift"] == [
@@ -248,16 +256,44 @@ async def test_deployments_are_matched_with_what_runs(client: Client) -> None:
         {"kind": "OTHER_VERSION", "name": "app-1"},
     ]
     assert [each["name"] for each in said["environment"]["deployments"]["nodes"]] == ["app-3", "app-1"]
-    assert said["deployments"] == [{"environmentName": "prod"}]
+    assert said["artifact"]["deployments"] == [{"environmentName": "prod"}]
     back = await client.deploy(1)
     assert (back["deployment"]["commitsSince"]["isRollBack"], back["deployment"]["previous"]["name"]) == (True, "app-3")
 
 
 async def test_an_artifact_says_when_it_ran(client: Client) -> None:
+    await client.build(1)
     for numbers in ((1,), (2,), (1,)):
         await client.report("prod", *numbers)
-    asked = """query ($one: Fingerprint!) { runs(fingerprint: $one) { sinceSnapshot untilSnapshot until } }"""
+    asked = (
+        "query ($one: Fingerprint!) { record { artifact(fingerprint: $one) { runs { sinceSnapshot untilSnapshot } } } }"
+    )
 
-    said = (await client.ask(asked, one=digest(1)))["runs"]
+    said = (await client.ask(asked, one=digest(1)))["artifact"]["runs"]
 
     assert [(each["sinceSnapshot"], each["untilSnapshot"]) for each in said] == [(1, 2), (3, None)]
+
+
+async def test_what_the_graph_names_is_found_again_by_its_id(client: Client) -> None:
+    await client.build(1)
+    await client.report("prod", 1)
+    await client.deploy(1)
+    await client.ask(CREATE_POLICY, input={"name": "known", "document": KNOWN})
+    said = await client.ask(
+        """{ record { environment(name: "prod") { id deployments { nodes { id } } } policy(name: "known") { id }
+          environments { nodes { name } } policies { nodes { name rules } } snapshot(expression: "prod~0") { number } } }"""
+    )
+    ids = [said["environment"]["id"], said["environment"]["deployments"]["nodes"][0]["id"], said["policy"]["id"]]
+
+    found = [
+        (await client.ask("query ($id: ID!) { node(id: $id) { __typename id } }", id=each))["node"] for each in ids
+    ]
+    deployed = await client.ask("query ($id: ID!) { record { deployment(id: $id) { name } } }", id=ids[1])
+
+    assert found == [
+        {"__typename": kind, "id": each}
+        for kind, each in zip(("Environment", "Deployment", "Policy"), ids, strict=True)
+    ]
+    assert deployed["deployment"] == {"name": "app-1"}
+    assert (said["environments"], said["snapshot"]) == ({"nodes": [{"name": "prod"}]}, {"number": 1})
+    assert [each["name"] for each in said["policies"]["nodes"]] == ["known"]
