@@ -104,7 +104,7 @@ class Ledger:
         waiting = _waiting(caller, draft, caller.by(idempotency))  # refuses before anyone else waits for it
         self._enqueue(caller.org_id, waiting)
         try:
-            return await asyncio.shield(waiting.done)
+            return await waiting.done
         except AlreadyRecorded:
             # Twins may meet at any unique name, not only at that of the idempotency key.
             prior = None if idempotency is None else await self.prior(caller, idempotency)
@@ -249,22 +249,14 @@ class Ledger:
             draft = waiting.draft
             entry = Entry(org_id, EntryIndex(0), draft.id, draft.kind, at, waiting.by, draft.body)
             placed += [(place, row) for row in self._rows_of(entry)]
-        tables, arrays = statements.row_arguments(placed)
         encoded = [entries.dated(waiting.said, at) for waiting in batch]
         hashes = [entries.leaf_hash(entry) for entry in encoded]
-        arguments = [
-            org_id,
-            len(batch),
-            at,
-            any(waiting.draft.kind in ACCESS_KINDS for waiting in batch),
-            batch[0].access_index,
-            [waiting.draft.id for waiting in batch],
-            [waiting.draft.kind for waiting in batch],
-            hashes,
-            encoded,
-            *arrays,
-        ]
-        return _Ready(at, hashes, statements.append_statement(tables), arguments)
+        statement, columns = statements.appended(
+            placed,
+            [[waiting.draft.id for waiting in batch], [waiting.draft.kind for waiting in batch], hashes, encoded],
+        )
+        changes_access = any(waiting.draft.kind in ACCESS_KINDS for waiting in batch)
+        return _Ready(at, hashes, statement, [org_id, len(batch), at, changes_access, batch[0].access_index, *columns])
 
 
 @dataclass(frozen=True, slots=True)
