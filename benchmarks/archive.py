@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import hashlib
 import json
+import logging
 import os
 import resource
 import shutil
@@ -34,7 +35,7 @@ from urllib3 import PoolManager
 
 from embedded import processes
 from embedded.servers import Stack
-from record import migrations
+from record import logs, migrations
 from record.access import service as access
 from record.access.rules import Caller, operator
 from record.archives import service
@@ -42,14 +43,14 @@ from record.archives.rules import ArchiveKind, RequestArchive
 from record.attestations.service import attest
 from record.evidence import service as evidence
 from record.flows import service as flows
-from record.ids import OrgId, uuid7
-from record.jobs import service as jobs
-from record.jobs.service import Headway
+from record.ids import ArchiveId, OrgId, uuid7
 from record.ledger.integrate import integrate
 from record.ledger.signing import Notary
 from record.record import Record, open_record
 from record.settings import Settings
 from record.trails import service as trails
+from workers.archives import Archives
+from workers.work import Work
 
 RATIO_LEAST: Final = 0.8
 MEMORY_BYTES_MOST: Final = 200 << 20
@@ -72,6 +73,8 @@ def main() -> int:
     parser.add_argument("--organization", type=UUID, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.run is not None:
+        logs.configure("text")
+        logging.getLogger().setLevel(logging.WARNING)
         print(json.dumps(asyncio.run(_run(asked.run, OrgId(asked.organization)))))
         return 0
     place = processes.CHECKOUT / ".muniment"
@@ -192,19 +195,20 @@ async def _run(what: str, org_id: OrgId) -> dict[str, float]:
 
 
 async def _archive(record: Record, org_id: OrgId) -> tuple[int, float]:
-    """What a worker does from the moment at which it has claimed the job until the archive is recorded."""
-    caller = operator(org_id, "acme")
+    """What a worker does, its lease and progress included, from looking for the job until the archive is recorded."""
     wish = RequestArchive(ArchiveKind.TRAIL, flow="delivery", trail="everything")
+    caller = operator(org_id, "acme")
     receipt = await service.request(record, caller, wish)
     await _sign(record, org_id)
-    [lease] = await jobs.claim(record, kinds=[jobs.ARCHIVE], count_max=1)
-    headway = Headway()
+    objects = await _objects(record, org_id)
+    kind = Archives().kind()
+    work = Work(record, {kind.name: kind})
     began = time.monotonic()
-    await service.make(record, lease, headway)
+    await work.look((org_id, UUID(receipt.body["archive_id"])))
+    await work.drain(grace_seconds=24 * 3600)
     seconds = time.monotonic() - began
-    await jobs.finish(record, lease)
-    assert receipt.body["archive_id"] == str(lease.subject)
-    return headway.done, seconds
+    await service.finished(record, caller, ArchiveId(UUID(receipt.body["archive_id"])))
+    return sum(size for _, _, size in objects), seconds
 
 
 async def _copy(record: Record, org_id: OrgId) -> tuple[int, float]:

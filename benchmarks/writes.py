@@ -31,6 +31,11 @@ class Lag:
         self._organizations = organizations
         self.most = 0.0
 
+    async def caught_up(self) -> None:
+        """Returns when the worker has signed what was there before the load."""
+        while any([await self._of(organization) for organization in self._organizations]):
+            await asyncio.sleep(0.1)
+
     async def watch(self) -> None:
         """Until it is cancelled."""
         while True:
@@ -86,6 +91,7 @@ async def measure(rig: Rig, options: Options) -> Outcome:
             await content.load(record, organization, entries=TRAILS * 14)
         rig.worker(house, "worker-writes")
         lag = Lag(record, several)
+        await lag.caught_up()
         watching = asyncio.create_task(lag.watch())
         try:
             figures, medians = await asyncio.to_thread(_all, rig, api.port, several, options)

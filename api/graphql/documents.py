@@ -28,6 +28,7 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from api.graphql import limits
 from api.graphql.limits import Cost, Limits
+from api.graphql.plans import Plan
 from record.refusals import InvalidInput, TooLarge
 
 ERRORS_MAX: Final = 20
@@ -47,6 +48,7 @@ class Operation:
     document: DocumentNode
     field_names: frozenset[str]
     """Every field that the document names somewhere: what need not be read ahead is not in it."""
+    plan: Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,8 @@ class Documents:
             for each in definition.variable_definitions or ()
             if getattr(each.default_value, "kind", None) == "int_value"
         }
+        met = _Met()
+        visit(node, met)
         return Operation(
             text=text,
             name=definition.name.value if definition.name else None,
@@ -151,25 +155,24 @@ class Documents:
             cost=limits.cost_of(self._schema, node, definition, self._limits),
             variable_defaults=defaults,
             document=node,
-            field_names=_names_in(node),
+            field_names=frozenset(met.field_names),
+            plan=Plan.of(self._schema, node, definition, has_directives=met.directives),
         )
 
 
-def _names_in(document: DocumentNode) -> frozenset[str]:
-    names = _Names()
-    visit(document, names)
-    return frozenset(names.found)
-
-
-class _Names(Visitor):
-    """Collects the names of fields."""
+class _Met(Visitor):
+    """Which fields a document names, and whether it has directives."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: set[str] = set()
+        self.field_names: set[str] = set()
+        self.directives = False
 
     def enter_field(self, node: FieldNode, *_: Any) -> None:
-        self.found.add(node.name.value)
+        self.field_names.add(node.name.value)
+
+    def enter_directive(self, *_: Any) -> None:
+        self.directives = True
 
 
 class _Texts(Visitor):

@@ -1,72 +1,97 @@
 """Executes an operation: graphql-core's executor, with a short way for what is merely read off an object.
 
 Most of an answer is that: attributes of objects that a resolver has given, in lists of such objects. For each of them graphql-core
-makes a path, an info and six tests, in case a resolver, a coroutine or an error is behind it. Here the fields of a selection
-are looked at once, and what is a plain attribute with a leaf type is then read and written in one step. Whatever turns out not
-to be that simple (a missing attribute, a null that may not be, a value that its scalar refuses) goes graphql-core's way as if
-nothing had been tried: reading an attribute twice does no harm, and its way is the one that words errors.
+makes a path, an info and six tests, in case a resolver, a coroutine or an error is behind it. Here what the plan calls a plain
+attribute is read and written in one step. Whatever turns out not to be that simple (a missing attribute, a null that may not
+be, a value that its scalar refuses) goes graphql-core's way as if nothing had been tried: reading an attribute twice does no
+harm, and its way is the one that words errors.
 
 Incremental delivery is not served, so graphql-core's executor without it is the base.
 """
 
-from collections.abc import Awaitable, Callable
-from enum import Enum
-from functools import cache
-from typing import Any, Final, NamedTuple, cast
+from collections.abc import Awaitable
+from typing import Any, Final
 
 from graphql import (
-    GraphQLField,
-    GraphQLList,
+    GraphQLError,
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLResolveInfo,
-    GraphQLScalarType,
     GraphQLSchema,
+    OperationType,
 )
-from graphql.execution import ExecutionResult
-from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet
+from graphql.execution import ExecutionResult, default_field_resolver, default_type_resolver
+from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet, collect_fields
 from graphql.execution.executor import Executor
+from graphql.execution.values import VariableValues, get_variable_values
 from graphql.pyutils import AwaitableOrValue, Path, Undefined, gather_with_cancel
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
-from strawberry.schema.schema_converter import CustomGraphQLEnumType
 
+from api.graphql import plans
 from api.graphql.context import Context
 from api.graphql.documents import Operation
-
-Write = Callable[[Any], Any]
-
-
-class _Step(NamedTuple):
-    """One field of a selection, and how to come by it."""
-
-    response_name: str
-    details: FieldDetailsList
-    attribute: str | None = None
-    """The attribute to read; None: graphql-core's way."""
-    write: Write | None = None
-    """For a leaf; None: a list, of which only the empty one is plain."""
-    nullable: bool = False
+from api.graphql.plans import Plan, Selection, Write
 
 
-class _Plan(NamedTuple):
-    """The steps of a selection. The selection is held, so that no other one gets its id meanwhile."""
+async def execute(
+    schema: GraphQLSchema, operation: Operation, context: Context, sent: dict[str, Any]
+) -> ExecutionResult:
+    """The result of a query or mutation whose document is valid, for these variables."""
+    plan = operation.plan
+    variables: VariableValues | list[GraphQLError] | None = plan.variables.values(sent)
+    if variables is None:
+        variables = get_variable_values(schema, plan.operation.variable_definitions or (), sent, _COERCION_ERRORS_MAX)
+    if isinstance(variables, list):
+        return ExecutionResult(None, variables)
+    return await ShortExecutor(schema, plan, context, variables).execute()
 
-    selection: GroupedFieldSet
-    steps: list[_Step]
+
+_COERCION_ERRORS_MAX: Final = 50
 
 
 class ShortExecutor(Executor[None]):
-    """One operation's."""
+    """Executes one operation once."""
 
     operation_extensions: Final = None
     build_resolve_info = StrawberryGraphQLCoreExecutionContext.build_resolve_info
     """What Strawberry's resolvers are given."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self._plans: dict[int, _Plan] = {}
+    def __init__(self, schema: GraphQLSchema, plan: Plan, context: Context, variables: VariableValues) -> None:
+        super().__init__(
+            schema,
+            plan.fragment_definitions,
+            plan.fragments,
+            None,
+            context,
+            plan.operation,
+            variables,
+            default_field_resolver,
+            default_type_resolver,
+            default_field_resolver,
+            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # it is a guard, and does not say so
+        )
+        self._root_type = plan.root_type
+        self._selections = plan.selections
+        self._relevant_sub_fields = self._selections.subfields
+
+    async def execute(self) -> ExecutionResult:
+        """Its result, with the errors of its fields."""
+        root = self._selections.root
+        if root is None:
+            collected = collect_fields(
+                self.schema, self.fragments, self.variable_values, self._root_type, self.operation
+            )
+            root = self._selections.root = collected.grouped_field_set
+        serially = self.operation.operation is OperationType.MUTATION
+        try:
+            result: Any = self.execute_root_grouped_field_set(self._root_type, None, root, serially, None)
+            data = await result if self.is_awaitable(result) else result
+        except GraphQLError as error:
+            self.collected_errors.add(error, None)
+            data = None
+        return ExecutionResult(data, self.collected_errors.errors or None)
 
     def execute_fields(
         self,
@@ -77,10 +102,10 @@ class ShortExecutor(Executor[None]):
         position_context: None,
     ) -> AwaitableOrValue[dict[str, Any]]:
         """The selected fields of an object."""
-        known = self._plans.get(id(grouped_field_set))
+        known = self._selections.by_id.get(id(grouped_field_set))
         if known is None:
-            known = self._plans[id(grouped_field_set)] = _Plan(
-                grouped_field_set, self._steps(parent_type, grouped_field_set)
+            known = self._selections.by_id[id(grouped_field_set)] = Selection(
+                grouped_field_set, plans.steps(self.schema, parent_type, grouped_field_set)
             )
         results: dict[str, Any] = {}
         awaited: list[str] = []
@@ -147,61 +172,6 @@ class ShortExecutor(Executor[None]):
         except Exception as error:  # noqa: BLE001 (as above)
             self.handle_field_error(error, item_type, details, path)
             return None
-
-    def _steps(self, parent_type: GraphQLObjectType, fields: GroupedFieldSet) -> list[_Step]:
-        steps = []
-        for name, details in fields.items():
-            field = self.schema.get_field(parent_type, details[0].node.name.value)
-            steps.append(_Step(name, details, *(() if field is None else _plain(field))))
-        return steps
-
-
-async def execute(
-    schema: GraphQLSchema, operation: Operation, context: Context, variables: dict[str, Any]
-) -> ExecutionResult:
-    """The result of a query or mutation whose document is valid."""
-    executor = ShortExecutor.build(
-        schema,
-        operation.document,
-        context_value=context,
-        raw_variable_values=variables,
-        operation_name=operation.name,
-        is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # it is a guard, and does not say so
-    )
-    if isinstance(executor, list):
-        return ExecutionResult(None, executor)
-    result = executor.execute_operation()
-    return cast("ExecutionResult", await result if executor.is_awaitable(result) else result)
-
-
-@cache
-def _plain_write(kind: GraphQLOutputType) -> Write | None:
-    """How a leaf type writes; None for other types. There are as many as the schema has types."""
-    if isinstance(kind, GraphQLScalarType):
-        return kind.coerce_output_value
-    if isinstance(kind, CustomGraphQLEnumType):
-        # By the member: Strawberry compares the values of all members each time.
-        written: dict[Enum, str] = {
-            member: name
-            for member in cast("type[Enum]", kind.wrapped_cls)
-            for name, each in kind.values.items()
-            if member.value == each.value
-        }
-        return written.__getitem__
-    return None
-
-
-def _plain(field: GraphQLField) -> tuple[str, Write | None, bool] | tuple[()]:
-    """The attribute behind a field, how it is written and whether it may be null; empty when it is not that simple."""
-    definition = field.extensions.get("strawberry-definition")
-    if field.args or definition is None or not definition.is_basic_field or not hasattr(field.resolve, "_is_default"):
-        return ()
-    nullable = not isinstance(field.type, GraphQLNonNull)
-    kind = field.type.of_type if isinstance(field.type, GraphQLNonNull) else field.type
-    write = _plain_write(kind)
-    if write is None and not isinstance(kind, GraphQLList):
-        return ()
-    return definition.python_name, write, nullable
 
 
 def _read(source: Any, attribute: str, write: Write | None, nullable: bool) -> Any:

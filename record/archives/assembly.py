@@ -22,11 +22,10 @@ from record.archives import pages, sections, selection
 from record.archives.members import DamagedEvidence, Members, append_items
 from record.archives.pages import Cover
 from record.archives.queries import Archive
-from record.archives.rules import ArchiveKind
-from record.archives.selection import EvidenceFile, Selection
+from record.archives.selection import Attached, EvidenceFile, Selection
 from record.archives.spool import Spool
 from record.clock import to_rfc3339
-from record.ids import Digest, EntryIndex, LedgerSize, OrgId, TrailId
+from record.ids import Digest, EntryIndex, LedgerSize, OrgId
 from record.jobs.service import Headway
 from record.ledger import proofs
 from record.ledger.queries import StoredCheckpoint, checkpoint_covering
@@ -88,7 +87,7 @@ async def assemble(
         record.vault.writer(order.key, retain_until=order.retain_until) as parts,
     ):
         with Members(parts, archive.instant) as members, Spool() as listed:
-            await members.add("README.txt", await pages.readme(cover))
+            await members.add("README.txt", pages.readme(cover))
             await _add_index(record, members, cover, chosen, indexes, headway)
             await members.add("verify.py", standalone.source())
             await members.add(POLICY, f"log {cover.verifier_key}\nquorum none\n".encode())
@@ -145,13 +144,12 @@ async def _add_index(
 ) -> None:
     headway.text = "writing the pages"
     moment, database = chosen.moment, record.database
-    has_entries = chosen.question.kind in (ArchiveKind.TRAIL, ArchiveKind.ARTIFACT)
     with Spool() as page:
         async for piece in pages.index_html(
             cover,
             trails=sections.trail_sections(database, chosen, is_detailed=cover.is_detailed),
             authors=await sections.authors(database, moment, indexes),
-            entries=sections.entry_rows(database, moment, indexes) if has_entries else None,
+            entries=sections.entry_rows(database, moment, indexes),
         ):
             page.write(piece)
         await members.add_spool("index.html", page)
@@ -214,14 +212,14 @@ async def _add_evidence(record: Record, members: Members, chosen: Selection, hea
 async def _evidence_pages(record: Record, chosen: Selection) -> AsyncGenerator[list[EvidenceFile], None]:
     """Files in the archive's order, many at a time, so that the vault can read ahead; the next page is asked for meanwhile."""
 
-    async def load(trail_ids: Sequence[TrailId]) -> list[EvidenceFile]:
+    async def load(attached: Sequence[Attached]) -> list[EvidenceFile]:
         async with record.database.connection(chosen.moment.org_id) as connection:
-            return await selection.evidence_of(connection, chosen, trail_ids)
+            return await selection.files_of(connection, chosen, attached)
 
     ahead: asyncio.Task[list[EvidenceFile]] | None = None
     try:
-        for trail_ids in selection.trail_pages(chosen, trails_max=EVIDENCE_TRAILS_A_PAGE):
-            ready, ahead = ahead, asyncio.create_task(load(trail_ids))
+        async for attached in _attached(record, chosen):
+            ready, ahead = ahead, asyncio.create_task(load(attached))
             if ready is not None:
                 yield await ready
         if ahead is not None:
@@ -230,6 +228,14 @@ async def _evidence_pages(record: Record, chosen: Selection) -> AsyncGenerator[l
         if ahead is not None:
             ahead.cancel()
             await asyncio.gather(ahead, return_exceptions=True)
+
+
+async def _attached(record: Record, chosen: Selection) -> AsyncIterator[Sequence[Attached]]:
+    for trail_ids in selection.trail_pages(chosen, trails_max=EVIDENCE_TRAILS_A_PAGE):
+        async with record.database.connection(chosen.moment.org_id) as connection:
+            found = await selection.attached_to(connection, chosen, trail_ids)
+        for attached in selection.by_file_count(found):
+            yield attached
 
 
 async def _counted(chunks: AsyncIterator[bytes], headway: Headway) -> AsyncIterator[bytes]:

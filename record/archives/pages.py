@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 
 from record.archives import paths
-from record.archives.rules import Question
+from record.archives.rules import ArchiveKind, Question
 from record.archives.selection import EvidenceFile
 from record.artifacts.queries import ArtifactReport
 from record.attestations.queries import Attestation
@@ -55,14 +56,14 @@ class ArtifactSection:
 
 @dataclass(frozen=True, slots=True)
 class TrailSection:
-    """A trail with its verdict. What is in it is given only for a page with details; the counts always."""
+    """A trail with its verdict. What is in it is asked for only by a page with details; the counts are there always."""
 
     trail: Trail
     verdict: Verdict
     artifact_count: int
     attestation_count: int
-    artifacts: Sequence[ArtifactSection] = ()
-    attestations: Sequence[AttestationSection] = ()
+    artifacts: Sequence[ArtifactSection]
+    attestations: AsyncIterator[Sequence[AttestationSection]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,11 @@ class Cover:
         return question.flow or self.organization
 
     @property
+    def has_entry_table(self) -> bool:
+        """Whether the page lists the entries, so that other parts of it can point there."""
+        return self.question.kind in (ArchiveKind.TRAIL, ArchiveKind.ARTIFACT)
+
+    @property
     def is_detailed(self) -> bool:
         """Whether the page has a section for each trail."""
         return self.trail_count <= DETAILED_TRAILS_MAX
@@ -125,12 +131,16 @@ async def index_html(
     *,
     trails: AsyncIterator[TrailSection],
     authors: Sequence[Author],
-    entries: AsyncIterator[EntryRow] | None,
+    entries: AsyncIterator[Sequence[EntryRow]],
 ) -> AsyncIterator[bytes]:
-    """The page, in pieces. `entries` None leaves the table of entries out."""
-    template = _ENVIRONMENT.get_template("index.html")
+    """The page, in pieces."""
     pieces: list[str] = []
-    async for piece in template.generate_async(cover=cover, trails=trails, authors=authors, entries=entries):
+    async for piece in _PAGES.get_template("index.html").generate_async(
+        cover=cover,
+        trails=_shown(cover, trails),
+        authors=authors,
+        entries=_rows("entries", cover, entries) if cover.has_entry_table else None,
+    ):
         pieces.append(piece)
         if len(pieces) == _CHUNKS:
             yield "".join(pieces).encode()
@@ -138,9 +148,32 @@ async def index_html(
     yield "".join(pieces).encode()
 
 
-async def readme(cover: Cover) -> bytes:
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A trail, and what is written about it: all but its attestations at once, these in runs of rows."""
+
+    section: TrailSection
+    head: Markup
+    attestations: AsyncIterator[Markup]
+
+
+async def _shown(cover: Cover, trails: AsyncIterator[TrailSection]) -> AsyncIterator[_Shown]:
+    head = _PARTS.get_template("trail.html" if cover.is_detailed else "row.html")
+    async for section in trails:
+        written = Markup(head.render(cover=cover, section=section))  # noqa: S704 (our own template, which escapes)
+        yield _Shown(section, written, _rows("attestations", cover, section.attestations))
+
+
+async def _rows(name: str, cover: Cover, runs: AsyncIterator[Sequence[Any]]) -> AsyncIterator[Markup]:
+    """Runs of rows of a table, each written in one step: a step for each row would take most of the time."""
+    template = _PARTS.get_template(f"{name}.html")
+    async for run in runs:
+        yield Markup(template.render(cover=cover, **{name: run}))  # noqa: S704 (our own template, which escapes)
+
+
+def readme(cover: Cover) -> bytes:
     """What this is and how to check it, for somebody who has a text editor and Python."""
-    return (await _ENVIRONMENT.get_template("README.txt").render_async(cover=cover)).encode()
+    return _PARTS.get_template("README.txt").render(cover=cover).encode()
 
 
 def _bytes(count: int) -> str:
@@ -166,11 +199,11 @@ _FILTERS: Final[dict[str, Any]] = {
 }
 
 
-def _environment() -> Environment:
+def _environment(*, streams: bool) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=select_autoescape(("html",)),
-        enable_async=True,
+        enable_async=streams,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -180,4 +213,5 @@ def _environment() -> Environment:
     return environment
 
 
-_ENVIRONMENT: Final = _environment()
+_PAGES: Final = _environment(streams=True)
+_PARTS: Final = _environment(streams=False)

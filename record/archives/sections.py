@@ -7,18 +7,27 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from uuid import UUID
 
 from record.access import queries as access
 from record.archives.pages import ArtifactSection, AttestationSection, Author, EntryRow, TrailSection
-from record.archives.selection import STATEMENT_SECONDS, EvidenceFile, Selection, evidence_of, pages, trail_pages
+from record.archives.selection import (
+    STATEMENT_SECONDS,
+    Attached,
+    EvidenceFile,
+    Selection,
+    attached_to,
+    by_file_count,
+    files_of,
+    pages,
+    trail_pages,
+)
 from record.artifacts import queries as artifacts
 from record.artifacts.queries import ArtifactReport
 from record.artifacts.rules import ArtifactFact, judge_artifact
 from record.attestations import queries as attestations
 from record.attestations.queries import Attestation
-from record.database import Connection, Database
-from record.ids import EntryIndex, LedgerSize, TrailId
+from record.database import Database
+from record.ids import EntryIndex, LedgerSize
 from record.ledger.queries import RecordedEntry
 from record.moment import Moment
 from record.trails import queries as trails
@@ -60,13 +69,12 @@ async def entry_pages(database: Database, moment: Moment, indexes: Sequence[int]
         yield [RecordedEntry(*row.values()) for row in rows]
 
 
-async def entry_rows(database: Database, moment: Moment, indexes: Sequence[int]) -> AsyncIterator[EntryRow]:
+async def entry_rows(database: Database, moment: Moment, indexes: Sequence[int]) -> AsyncIterator[Sequence[EntryRow]]:
     """These entries as a table shows them."""
     for page in pages(indexes, ENTRIES_A_PAGE):
         async with database.connection(moment.org_id) as connection:
             rows = await connection.fetch(_ROWS, moment.org_id, page, timeout=STATEMENT_SECONDS)
-        for row in rows:
-            yield EntryRow(*row.values())
+        yield [EntryRow(*row.values()) for row in rows]
 
 
 @dataclass(slots=True)
@@ -101,37 +109,38 @@ async def trail_sections(database: Database, selection: Selection, *, is_detaile
         async with database.connection(moment.org_id) as connection:
             page = [trail for trail in await trails.by_ids(connection, moment, trail_ids) if trail is not None]
             facts = await trails.facts_of(connection, moment, page)
-            inside = await _inside(connection, selection, page) if is_detailed else {}
-        for trail, known in zip(page, facts, strict=True):
-            reports, attested, files = inside.get(trail.trail_id, ((), (), {}))
+            reported = await artifacts.by_trails(connection, moment, trail_ids) if is_detailed else [[] for _ in page]
+        for trail, known, reports in zip(page, facts, reported, strict=True):
             yield TrailSection(
                 trail=trail,
                 verdict=judge_trail(known, now=moment.instant),
                 artifact_count=len({fact.template_name for fact in known.artifacts}),
                 attestation_count=len(known.attestations),
                 artifacts=[_artifact(known, report, moment.instant) for report in reports],
-                attestations=[
-                    AttestationSection(each, _subject(each), files.get(each.entry_index, ())) for each in attested
-                ],
+                attestations=_attested(database, selection, trail, known),
             )
 
 
-_Inside = tuple[Sequence[ArtifactReport], Sequence[Attestation], dict[EntryIndex, list[EvidenceFile]]]
-
-
-async def _inside(connection: Connection, selection: Selection, page: Sequence[Trail]) -> dict[UUID, _Inside]:
-    """The artifacts, the attestations and their files of each trail."""
-    moment = selection.moment
-    ids = [TrailId(trail.trail_id) for trail in page]
-    reported = await artifacts.by_trails(connection, moment, ids)
-    attested = await attestations.by_trails(connection, moment, ids)
-    files: dict[EntryIndex, list[EvidenceFile]] = {}
-    for file in await evidence_of(connection, selection, ids):
-        files.setdefault(file.entry, []).append(file)
-    return {
-        trail_id: (reports, attests, files)
-        for trail_id, reports, attests in zip(ids, reported, attested, strict=True)
-    }  # fmt: skip
+async def _attested(
+    database: Database, selection: Selection, trail: Trail, facts: TrailFacts
+) -> AsyncIterator[Sequence[AttestationSection]]:
+    """The attestations of a trail with their files, oldest first, some at a time: there may be thousands of either."""
+    async with database.connection(selection.moment.org_id) as connection:
+        attached = {each.entry: each for each in await attached_to(connection, selection, [trail.trail_id])}
+    entries = sorted(fact.entry_index for fact in facts.attestations)
+    everything = [attached.get(entry) or Attached(trail.trail_id, entry, 1, "") for entry in entries]
+    for run in by_file_count(everything):
+        async with database.connection(selection.moment.org_id) as connection:
+            found = await attestations.by_entries(connection, selection.moment, [each.entry for each in run])
+            with_files = [each for each in run if each.folder]
+            files: dict[EntryIndex, list[EvidenceFile]] = {}
+            for file in await files_of(connection, selection, with_files):
+                files.setdefault(file.entry, []).append(file)
+        yield [
+            AttestationSection(attestation, _subject(attestation), files.get(attestation.entry_index, ()))
+            for attestation in found
+            if attestation is not None
+        ]
 
 
 def _artifact(facts: TrailFacts, report: ArtifactReport, instant: datetime) -> ArtifactSection:

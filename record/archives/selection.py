@@ -25,7 +25,7 @@ from record.ids import Digest, EntryIndex, FlowId, LedgerSize, TrailId
 from record.moment import Moment
 from record.refusals import NotFound
 
-FILES_A_PAGE: Final = 2_000
+FILES_A_PAGE: Final = 1_000
 IDS_A_STATEMENT: Final = 1_000
 ENTRIES_A_STATEMENT: Final = 2_000
 STATEMENT_SECONDS: Final = 600.0
@@ -54,13 +54,21 @@ class Selection:
         return sum(self.evidence_counts)
 
 
-class EvidenceFile(NamedTuple):
-    """A file of evidence in its place in the archive. `entry` is the attestation that names it."""
+class Attached(NamedTuple):
+    """An attestation that has files: how many, and the folder that they are in."""
 
-    path: str
-    name: str
     trail_id: TrailId
     entry: EntryIndex
+    files: int
+    folder: str
+
+
+class EvidenceFile(NamedTuple):
+    """A file of evidence in its place in the archive. `entry` is the attestation that names it, `name` what it is called there."""
+
+    path: str
+    entry: EntryIndex
+    name: str
     digest: Digest
     size: int
     crc32: int
@@ -156,15 +164,21 @@ FROM record.attestations a JOIN record.attestation_evidence f USING (org_id, ent
 JOIN record.evidence e ON e.org_id = $1 AND e.digest = f.digest
 WHERE a.org_id = $1 AND a.trail_id = ANY($3::uuid[]) AND a.entry_index < $2 GROUP BY a.trail_id"""
 
-_EVIDENCE: Final = """
-SELECT a.trail_id, a.trail, t.entry_index AS begun_index, a.flow_id, a.flow, a.entry_index, a.name, f.file_name, f.digest,
-       e.size, e.crc32, e.key, e.version_id,
-       dense_rank() OVER (PARTITION BY a.trail_id, lower(a.name) ORDER BY a.entry_index) = 1 AS is_first
-FROM record.attestations a JOIN record.attestation_evidence f USING (org_id, entry_index)
-JOIN record.evidence e ON e.org_id = $1 AND e.digest = f.digest
+_ATTACHED: Final = """
+SELECT a.trail_id, a.trail, t.entry_index AS begun_index, a.flow_id, a.flow, a.entry_index, a.name, f.files,
+       row_number() OVER (PARTITION BY a.trail_id, lower(a.name) ORDER BY a.entry_index) = 1 AS is_first
+FROM record.attestations a
+JOIN LATERAL (
+    SELECT count(*) AS files FROM record.attestation_evidence f WHERE f.org_id = $1 AND f.entry_index = a.entry_index
+) f ON f.files > 0
 JOIN record.trails t ON t.org_id = $1 AND t.trail_id = a.trail_id AND t.version = 1
 WHERE a.org_id = $1 AND a.trail_id = ANY($3::uuid[]) AND a.entry_index < $2
-ORDER BY array_position($3::uuid[], a.trail_id), a.entry_index, f.position"""
+ORDER BY array_position($3::uuid[], a.trail_id), a.entry_index"""
+
+_FILES: Final = """
+SELECT f.entry_index, f.file_name, f.digest, e.size, e.crc32, e.key, e.version_id
+FROM record.attestation_evidence f JOIN record.evidence e ON e.org_id = $1 AND e.digest = f.digest
+WHERE f.org_id = $1 AND f.entry_index = ANY($2::bigint[]) ORDER BY f.entry_index, f.position"""
 
 
 async def select(database: Database, question: Question, moment: Moment) -> Selection:
@@ -210,15 +224,31 @@ def trail_pages(selection: Selection, *, trails_max: int) -> Iterator[Sequence[T
         yield selection.trail_ids[start:]
 
 
-async def evidence_of(connection: Connection, selection: Selection, trail_ids: Sequence[TrailId]) -> list[EvidenceFile]:
-    """The evidence of these trails, each file at its place: in the order of trails, attestations, files."""
+async def attached_to(connection: Connection, selection: Selection, trail_ids: Sequence[TrailId]) -> list[Attached]:
+    """The attestations of these trails that have files, in the order of the archive: trail by trail, oldest first."""
     moment = selection.moment
-    rows = await connection.fetch(_EVIDENCE, moment.org_id, moment.size, trail_ids, timeout=STATEMENT_SECONDS)
-    return [
-        file
-        for _, attached in groupby(rows, key=itemgetter("entry_index"))
-        for file in _attached(selection, list(attached))
-    ]
+    rows = await connection.fetch(_ATTACHED, moment.org_id, moment.size, trail_ids, timeout=STATEMENT_SECONDS)
+    return [Attached(row["trail_id"], row["entry_index"], row["files"], _folder_of(selection, row)) for row in rows]
+
+
+async def files_of(connection: Connection, selection: Selection, attached: Sequence[Attached]) -> list[EvidenceFile]:
+    """The files of these attestations, each at its place in the archive."""
+    entries = [each.entry for each in attached]
+    rows = await connection.fetch(_FILES, selection.moment.org_id, entries, timeout=STATEMENT_SECONDS)
+    by_entry = {entry: list(files) for entry, files in groupby(rows, key=itemgetter("entry_index"))}
+    return [file for each in attached for file in _files(each, by_entry[each.entry])]
+
+
+def by_file_count(attached: Sequence[Attached]) -> Iterator[Sequence[Attached]]:
+    """The attestations in runs that have a page of files together, or one attestation with more."""
+    start, files = 0, 0
+    for place, each in enumerate(attached):
+        if place > start and files + each.files > FILES_A_PAGE:
+            yield attached[start:place]
+            start, files = place, 0
+        files += each.files
+    if start < len(attached):
+        yield attached[start:]
 
 
 def pages(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
@@ -227,36 +257,22 @@ def pages(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
         yield items[start : start + size]
 
 
-def _attached(selection: Selection, rows: Sequence[Any]) -> list[EvidenceFile]:
-    """The files of one attestation."""
-    first = rows[0]
-    place = Place(first["name"], first["entry_index"])
-    attestation = paths.folder(place, most=paths.ATTESTATION_MAX, is_only=first["is_first"])
+def _files(attached: Attached, rows: Sequence[Any]) -> Iterator[EvidenceFile]:
     names = paths.file_names(row["file_name"] for row in rows)
-    under = f"{_trail_folder(selection, first)}/{attestation}"
-    return [
-        EvidenceFile(
-            path=f"{under}/{name}",
-            name=row["file_name"],
-            trail_id=row["trail_id"],
-            entry=row["entry_index"],
-            digest=row["digest"],
-            size=row["size"],
-            crc32=row["crc32"],
-            key=row["key"],
-            version_id=row["version_id"],
-        )
-        for row, name in zip(rows, names, strict=True)
-    ]
+    for (entry, *values), name in zip(rows, names, strict=True):
+        yield EvidenceFile(f"{attached.folder}/{name}", entry, *values)
 
 
-def _trail_folder(selection: Selection, row: Any) -> str:
+def _folder_of(selection: Selection, row: Any) -> str:
+    """The folder for the files of an attestation."""
     is_alone = selection.question.kind is ArchiveKind.TRAIL
+    place = Place(row["name"], row["entry_index"])
+    attestation = paths.folder(place, most=paths.ATTESTATION_MAX, is_only=row["is_first"])
     trail = _folder(row["trail"], row["begun_index"], most=paths.TRAIL_MAX, is_alone=is_alone)
     if is_alone:
-        return f"evidence/{trail}"
+        return f"evidence/{trail}/{attestation}"
     flow_entry = selection.flow_entries[row["flow_id"]]
-    return f"evidence/{_folder(row['flow'], flow_entry, most=paths.FLOW_MAX, is_alone=False)}/{trail}"
+    return f"evidence/{_folder(row['flow'], flow_entry, most=paths.FLOW_MAX, is_alone=False)}/{trail}/{attestation}"
 
 
 def _folder(name: str, entry: int, *, most: int, is_alone: bool) -> str:

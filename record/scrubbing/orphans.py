@@ -39,7 +39,7 @@ class Orphan:
 async def orphans(record: Record, *, older_than: timedelta = YOUNG) -> AsyncIterator[Orphan]:
     """Every object of evidence or archives that no organization's entries name.
 
-    One statement per thousand objects and organization.
+    Two statements for each organization and each thousand objects.
     """
     before = record.clock.now() - older_than
     async with record.database.operations() as connection:

@@ -1,0 +1,140 @@
+"""What every execution of an operation begins with, found out once: its fragments, its variables, what it selects where.
+
+A selection's steps say how to come by each of its fields. What is a plain attribute with a leaf type is told apart here, so that
+`api.graphql.execution` can read and write it in one step. In a document without directives nothing about selections depends on
+variables, so they are worked out for the first request and used for all.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cache
+from typing import Any, NamedTuple, Self, TypeAlias, cast
+
+from graphql import (
+    DocumentNode,
+    FragmentDefinitionNode,
+    GraphQLField,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLScalarType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+)
+from graphql.execution.collect_fields import CollectedFields, FieldDetailsList, FragmentDetails, GroupedFieldSet
+from strawberry.schema.schema_converter import CustomGraphQLEnumType
+
+from api.graphql.variables import Variables
+
+Write: TypeAlias = Callable[[Any], Any]
+
+
+class Step(NamedTuple):
+    """One field of a selection, and how to come by it."""
+
+    response_name: str
+    details: FieldDetailsList
+    attribute: str | None = None
+    """The attribute to read; None: graphql-core's way."""
+    write: Write | None = None
+    """For a leaf; None: a list, of which only the empty one is plain."""
+    nullable: bool = False
+
+
+class Selection(NamedTuple):
+    """The steps of a selection. Its fields are held, so that no other ones get their id meanwhile."""
+
+    fields: GroupedFieldSet
+    steps: list[Step]
+
+
+@dataclass(slots=True)
+class Selections:
+    """All that were met so far. `subfields` is graphql-core's own memory of them, by type and by the id of a list of fields."""
+
+    root: GroupedFieldSet | None = None
+    subfields: dict[tuple[GraphQLObjectType, int], tuple[FieldDetailsList, CollectedFields]] = field(
+        default_factory=dict
+    )
+    by_id: dict[int, Selection] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One operation's."""
+
+    operation: OperationDefinitionNode
+    root_type: GraphQLObjectType
+    fragment_definitions: dict[str, FragmentDefinitionNode]
+    fragments: dict[str, FragmentDetails]
+    variables: Variables
+    kept: Selections | None
+    """None: directives make it depend on variables what is selected."""
+
+    @classmethod
+    def of(
+        cls,
+        schema: GraphQLSchema,
+        document: DocumentNode,
+        operation: OperationDefinitionNode,
+        *,
+        has_directives: bool,
+    ) -> Self:
+        """The plan of an operation of a valid document."""
+        root_type = schema.get_root_type(operation.operation)
+        assert root_type is not None, "the document is valid"
+        fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
+        return cls(
+            operation=operation,
+            root_type=root_type,
+            fragment_definitions=fragments,
+            fragments={name: FragmentDetails(each) for name, each in fragments.items()},
+            variables=Variables(schema, operation),
+            kept=None if has_directives else Selections(),
+        )
+
+    @property
+    def selections(self) -> Selections:
+        """For one execution."""
+        return Selections() if self.kept is None else self.kept
+
+
+def steps(schema: GraphQLSchema, parent_type: GraphQLObjectType, fields: GroupedFieldSet) -> list[Step]:
+    """How to come by each field of a selection on this type."""
+    found = []
+    for name, details in fields.items():
+        definition = schema.get_field(parent_type, details[0].node.name.value)
+        found.append(Step(name, details, *(() if definition is None else _plain(definition))))
+    return found
+
+
+def _plain(field: GraphQLField) -> tuple[str, Write | None, bool] | tuple[()]:
+    """The attribute behind a field, how it is written and whether it may be null; empty when it is not that simple."""
+    definition = field.extensions.get("strawberry-definition")
+    if field.args or definition is None or not definition.is_basic_field or not hasattr(field.resolve, "_is_default"):
+        return ()
+    nullable = not isinstance(field.type, GraphQLNonNull)
+    kind = field.type.of_type if isinstance(field.type, GraphQLNonNull) else field.type
+    write = _plain_write(kind)
+    if write is None and not isinstance(kind, GraphQLList):
+        return ()
+    return definition.python_name, write, nullable
+
+
+@cache
+def _plain_write(kind: GraphQLOutputType) -> Write | None:
+    """How a leaf type writes; None for other types. There are as many as the schema has types."""
+    if isinstance(kind, GraphQLScalarType):
+        return kind.coerce_output_value
+    if isinstance(kind, CustomGraphQLEnumType):
+        # By the member: Strawberry compares the values of all members each time.
+        written: dict[Enum, str] = {
+            member: name
+            for member in cast("type[Enum]", kind.wrapped_cls)
+            for name, each in kind.values.items()
+            if member.value == each.value
+        }
+        return written.__getitem__
+    return None
