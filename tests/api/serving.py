@@ -103,9 +103,10 @@ async def serving(
     schema: strawberry.Schema = SCHEMA,
     routes: Sequence[BaseRoute] = (),
     clock: Clock | None = None,
+    record: Record | None = None,
 ) -> AsyncIterator[Served]:
-    """Serves an application on a free port until the block ends."""
-    record = open_record(settings, clock=clock)
+    """Serves an application on a free port until the block ends, over this record or one of its own."""
+    record = record or open_record(settings, clock=clock)
     app = create_app(settings, record, schema=schema, routes=routes)
     listener = socket.create_server(("127.0.0.1", 0))
     server = Server(configuration(app, settings), app)
