@@ -23,7 +23,7 @@ from uuid import UUID
 from record.clock import to_rfc3339
 from record.flows.templates import ANY_TYPE, Wanted
 from record.ids import EntryIndex
-from record.verdicts import Reason, Status, Verdict
+from record.verdicts import COMPLIANT, INCOMPLETE, NON_COMPLIANT, Reason, Status, Verdict
 
 
 class AttestationFact(NamedTuple):
@@ -94,15 +94,14 @@ def find(wanted: Sequence[Wanted], facts: Iterable[AttestationFact], *, now: dat
     for want in wanted:
         fact = latest.pop(want.name, None)
         if fact is None:
-            found.append(Finding(Status.INCOMPLETE, want, None, None))
+            found.append(Finding(INCOMPLETE, want, None, None))
         else:
-            override = _live(overrides.get(fact.name), now)
-            right = matches(want.type, fact.type) and (override or fact).compliant
-            found.append(Finding(Status.COMPLIANT if right else Status.NON_COMPLIANT, want, fact, override))
+            override = _live(overrides.get(fact.name), now) if overrides else None
+            right = (want.type == fact.type or matches(want.type, fact.type)) and (override or fact).compliant
+            found.append(Finding(COMPLIANT if right else NON_COMPLIANT, want, fact, override))
     for fact in sorted(latest.values(), key=_entry_index) if len(latest) > 1 else latest.values():
-        override = _live(overrides.get(fact.name), now)
-        status = Status.COMPLIANT if (override or fact).compliant else Status.NON_COMPLIANT
-        found.append(Finding(status, None, fact, override))
+        override = _live(overrides.get(fact.name), now) if overrides else None
+        found.append(Finding(COMPLIANT if (override or fact).compliant else NON_COMPLIANT, None, fact, override))
     return found
 
 
