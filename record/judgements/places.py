@@ -7,8 +7,8 @@ are looked at together. Then what changed and changed back in between is not see
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
@@ -26,6 +26,7 @@ from record.policies.rules import EnvironmentJudgement
 
 ONE_BY_ONE_SECONDS: Final = 0.3
 """How long a round may take for looking after each single entry of a trail."""
+END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -189,7 +190,9 @@ class Places:
         known = [*surveyed.values(), *(each for each in found if each is not None)]
         physical = [each for each in known if not each.is_logical and not each.archived and each.cadence_seconds]
         ids = [each.environment_id for each in physical]
-        reports = await environments.last_reports(self._connection, self._moment, ids) if ids else []
+        # Of reports without a change only the last is known. If it came a moment ago, the one before it is forgotten already.
+        newest = replace(self._moment, instant=END_OF_TIME)
+        reports = await environments.last_reports(self._connection, newest, ids) if ids else []
         return {
             each.environment_id: Reporting(each.cadence_seconds, each.created_at, last)
             for each, last in zip(physical, reports, strict=True)

@@ -132,7 +132,7 @@ async def lately(
     elif names:
         readable = _READABLE_FLOWS if environments is None else _READABLE_ENVIRONMENTS
     lowest = max(-1 if newer_than is None else newer_than, -1 if since is None else since - 1)
-    highest = min(moment.size, *(bound for bound in (until, older_than) if bound is not None))
+    highest = min(bound for bound in (moment.size, until, older_than) if bound is not None)
     text = _LATELY.format(readable=readable, order="ASC" if ascending else "DESC")
     rows = await connection.fetch(text, moment.org_id, highest, lowest, limit, *names)
     found = [_judgement(row) for row in rows]

@@ -113,7 +113,8 @@ async def test_every_snapshot_keeps_the_verdict_of_its_day(court: Court, prod: P
 
 async def test_a_snapshot_that_changes_nothing_has_its_judgement_and_is_no_change(court: Court, prod: Place) -> None:
     await court.judge()
-    await prod.report(member(1, instances=5))
+    await court.artifact(2)
+    await prod.runs(1, 2)
     await court.judge()
     environment = await subject(prod)
 

@@ -265,6 +265,7 @@ async def test_a_backlog_is_judged_in_rounds(court: Court, monkeypatch: pytest.M
 
 async def test_a_round_costs_as_many_statements_for_one_trail_as_for_forty(court: Court) -> None:
     await court.flow()
+    await court.judge()
     counts = []
     for number in (1, 40):
         for each in range(number):
