@@ -3,8 +3,8 @@
 It finds its work in PostgreSQL, several times a second: ledgers that have grown, verdicts whose time has come, environments that
 were silent and have reported. Nothing is queued, so nothing can be forgotten; workers may run side by side.
 
-An organization in which judging fails for an unknown reason is left alone for a while and then tried again. The others go on, and so does the process:
-nobody's entries are signed later because somebody's verdict cannot be reached.
+An organization in which judging fails for an unknown reason is left alone for a while and then tried again. The others go on, and
+so does the process: nobody's entries are signed later because somebody's verdict cannot be reached.
 """
 
 import asyncio
