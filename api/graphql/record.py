@@ -16,6 +16,7 @@ from api.graphql.context import Info
 from api.graphql.deployments import Deployment, deployment_of
 from api.graphql.environments import Environment, environment_named, environment_of, environment_page
 from api.graphql.flows import Flow, flow_named, flow_page
+from api.graphql.judgements import Judgement, judgement_of, judgements_lately
 from api.graphql.ledger import After, Before, Entry, First, Last, Ledger
 from api.graphql.loaders import loaders_at
 from api.graphql.nodes import Node, split_id, uuid_in
@@ -129,6 +130,21 @@ class Record:
     @strawberry.field(description="How two snapshots differ, each asked for by an expression as in `snapshot`.")
     async def diff(self, info: Info, first: str, second: str) -> SnapshotDifference:
         return await difference_of(info, self.moment, first, second)
+
+    @strawberry.field(description="Every change of a verdict, of environments and of trails, the newest first.")
+    async def judgements(
+        self,
+        info: Info,
+        since: Annotated[datetime | None, strawberry.argument(description="Only what was recorded after it.")] = None,
+        until: Annotated[datetime | None, strawberry.argument(description="Only what was recorded up to it.")] = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> Connection[Judgement]:
+        return await judgements_lately(
+            info, self.moment, since=since, until=until, first=first, after=after, last=last, before=before
+        )
 
     @strawberry.field(description="The deployment of this id; null when there is none.")
     async def deployment(self, info: Info, id: strawberry.ID) -> Deployment | None:  # noqa: A002
@@ -330,6 +346,7 @@ _FINDERS = {
     "Deployment": _deployment,
     "Environment": _environment,
     "Flow": _flow,
+    "Judgement": judgement_of,
     "Policy": _policy,
     "Trail": _trail,
     "Artifact": _artifact,
