@@ -36,7 +36,7 @@ from record.policies.forms import (
 )
 from record.policies.running import approved, deployed_to
 from record.policies.waiving import accepts, live, waived
-from record.verdicts import Reason, Status, Verdict
+from record.verdicts import COMPLIANT, INCOMPLETE, NON_COMPLIANT, UNKNOWN, Reason, Verdict
 
 
 class ArtifactJudgement(NamedTuple):
@@ -92,7 +92,7 @@ def judge_artifact_by(
     used = bench or Bench(now)
     cases = used.cases(artifact)
     judged = tuple([_judge(policy, artifact, cases, environment, used) for policy in policies])
-    deciding = [each.course for each in judged if each.course.status is not Status.UNKNOWN]
+    deciding = [each.course for each in judged if each.course.status is not UNKNOWN]
     return RunningJudgement(artifact, worst_of(deciding) if deciding else UNDECIDED, judged)
 
 
@@ -111,8 +111,8 @@ def judge_environment(
     if not policies or not running:
         what = "No policy is attached to it" if not policies else "Nothing runs in it"
         remedy = "Attach a policy with attachPolicy." if not policies else "Report a snapshot of what runs there."
-        nothing = Reason("policies", subject, Status.UNKNOWN, f"{what}, so there is nothing to judge by.", remedy)
-        return EnvironmentJudgement(Verdict(Status.UNKNOWN, (nothing,)), running)
+        nothing = Reason("policies", subject, UNKNOWN, f"{what}, so there is nothing to judge by.", remedy)
+        return EnvironmentJudgement(Verdict(UNKNOWN, (nothing,)), running)
     course = worst_of([each.course for each in running])
     reasons = tuple([_about_running(each, subject) for each in running])
     return EnvironmentJudgement(Verdict(course.status, reasons, course.until), running)
@@ -120,10 +120,10 @@ def judge_environment(
 
 def _about_running(judged: RunningJudgement, environment: str) -> Reason:
     because = judged.verdict.reasons
-    failing = sum(reason.outcome in (Status.NON_COMPLIANT, Status.INCOMPLETE) for reason in because)
-    if judged.course.status is Status.COMPLIANT:
+    failing = sum(reason.outcome in (NON_COMPLIANT, INCOMPLETE) for reason in because)
+    if judged.course.status is COMPLIANT:
         said, remedy = "Every policy that has anything to say is satisfied.", None
-    elif judged.course.status is Status.UNKNOWN:
+    elif judged.course.status is UNKNOWN:
         said, remedy = "No rule of any policy applies to it.", "Report where it comes from, or require provenance."
     else:
         said = f"{failing} rule{' is' if failing == 1 else 's are'} not satisfied."
@@ -148,7 +148,7 @@ def _judge(
         reasons.append(reason)
     course = worst_of(courses) if courses else UNDECIDED
     whole = [each for each in waivers if each.rule is None and each.fingerprint is not None]
-    if whole and course.status is not Status.COMPLIANT:
+    if whole and course.status is not COMPLIANT:
         label = f"policy {policy.name} v{policy.version}"
         above = Reason(label, subject, course.status, "", None, None, tuple(reasons))
         course, reason = waived(course, above, whole)
@@ -165,18 +165,18 @@ def _of_rule(label: str, subject: str, resolutions: Sequence[Found], before: "_B
     applying = [each[0] for each in resolutions if each[0] is not UNDECIDED]
     if not applying:
         said = _ignored(len(resolutions), before.outside)
-        return UNDECIDED, Reason(label, subject, Status.UNKNOWN, said, None, None, Steps(label, resolutions))
+        return UNDECIDED, Reason(label, subject, UNKNOWN, said, None, None, Steps(label, resolutions))
     if len(resolutions) == 1:
         ((course, place, said, remedy, index, because),) = resolutions
         return course, Reason(label, f"{subject}, {place}", course.status, said, remedy, index, because)
     course, steps = worst_of(applying), Steps(label, resolutions)
-    if course.status is Status.COMPLIANT:
+    if course.status is COMPLIANT:
         said = "Satisfied wherever it applies."
-        return course, tuple.__new__(Reason, (label, subject, Status.COMPLIANT, said, None, None, steps))
+        return course, tuple.__new__(Reason, (label, subject, COMPLIANT, said, None, None, steps))
     failing = [
         f"{subject} ({_FAILURES[course.status.value]})"
         for course, subject, *_ in resolutions
-        if course is not UNDECIDED and course.status is not Status.COMPLIANT
+        if course is not UNDECIDED and course.status is not COMPLIANT
     ]
     said = f"Not satisfied in {', '.join(failing[:5])}{', …' if len(failing) > 5 else ''}."
     remedy = "Do what the reasons below this one say."
@@ -222,7 +222,7 @@ def _ignored(resolutions: int, outside: int) -> str:
     return f"Ignored. {why}"
 
 
-_FAILURES: Final = {Status.INCOMPLETE.value: "missing", Status.NON_COMPLIANT.value: "non-compliant"}
+_FAILURES: Final = {INCOMPLETE.value: "missing", NON_COMPLIANT.value: "non-compliant"}
 
 
 def _reason(label: str, resolution: Found) -> Reason:
@@ -301,7 +301,7 @@ def _one_of(rule: AnyOf, case: Case, now: datetime) -> Found:
         return found(UNDECIDED, case.place, "None of the choices applies.")
     course = best_of(courses, now=now)
     chosen = next(each for each in tried if each[0] is not UNDECIDED and each[0].status is course.status)
-    if course.status is Status.COMPLIANT:
+    if course.status is COMPLIANT:
         return _noted((course, *chosen[1:]), note)
     because = tuple([_reason(each.asked, one) for each, one in zip(rule.alternatives, tried, strict=True)])
     said = f"None of the {len(courses)} choices is satisfied."
@@ -409,7 +409,7 @@ def _inapplicable(condition: Condition | None, place: str) -> Found:
 def _asks_nothing(policy: Policy, subject: str) -> Reason:
     label = f"policy {policy.name} v{policy.version}"
     said = "The policy has no rules, so there is nothing to judge by."
-    return Reason(label, subject, Status.UNKNOWN, said, "Add rules to the policy, or detach it.")
+    return Reason(label, subject, UNKNOWN, said, "Add rules to the policy, or detach it.")
 
 
 def _named(artifact: ArtifactFacts) -> str:
