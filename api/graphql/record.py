@@ -16,8 +16,8 @@ from api.graphql.context import Info
 from api.graphql.deployments import Deployment, deployment_of
 from api.graphql.environments import Environment, environment_named, environment_of, environment_page
 from api.graphql.flows import Flow, flow_named, flow_page
-from api.graphql.judgements import Judgement, judgement_of, judgements_lately
 from api.graphql.gate import ASSERT_ARTIFACT, AssertArtifactResult, By, assert_artifact
+from api.graphql.judgements import Judgement, judgement_of, judgements_lately
 from api.graphql.ledger import After, Before, Entry, First, Last, Ledger
 from api.graphql.loaders import loaders_at
 from api.graphql.nodes import Node, split_id, uuid_in
