@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from record.access import readings as access
+from record.approvals import readings as approvals
 from record.archives import readings as archives
 from record.artifacts import readings as artifacts
 from record.attestations import readings as attestations
@@ -18,6 +19,7 @@ from record.ledger.readings import Reading, Row
 from record.policies import readings as policies
 from record.scrubbing import readings as scrubbing
 from record.trails import readings as trails
+from record.waivers import readings as waivers
 
 READINGS: Final[Mapping[str, Reading]] = MappingProxyType(
     {
@@ -30,6 +32,8 @@ READINGS: Final[Mapping[str, Reading]] = MappingProxyType(
         **environments.READINGS,
         **deployments.READINGS,
         **policies.READINGS,
+        **approvals.READINGS,
+        **waivers.READINGS,
         **archives.READINGS,
         **scrubbing.READINGS,
     }

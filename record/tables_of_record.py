@@ -5,6 +5,7 @@ from typing import Final
 from sqlmodel import SQLModel
 
 from record.access import models as access
+from record.approvals import models as approvals
 from record.archives import models as archives
 from record.artifacts import models as artifacts
 from record.attestations import models as attestations
@@ -17,6 +18,7 @@ from record.ledger import models as ledger
 from record.policies import models as policies
 from record.scrubbing import models as scrubbing
 from record.trails import models as trails
+from record.waivers import models as waivers
 
 MODULES: Final = (
     ledger,
@@ -29,6 +31,8 @@ MODULES: Final = (
     environments,
     deployments,
     policies,
+    approvals,
+    waivers,
     archives,
     scrubbing,
     jobs,
