@@ -28,19 +28,42 @@ NEEDS_AN_ENVIRONMENT = (
     "reportDeployment",
     "attachPolicy",
     "detachPolicy",
+    "requestApproval",
+    "reportApproval",
+    "requestWaiver",
+    "reviewApproval",
+    "withdrawApproval",
+    "acceptWaiver",
+    "revokeWaiver",
 )
+NEEDS_A_REQUEST = {
+    "reviewApproval": ("requestApproval", "approval"),
+    "withdrawApproval": ("requestApproval", "approval"),
+    "acceptWaiver": ("requestWaiver", "waiver"),
+    "revokeWaiver": ("requestWaiver", "waiver"),
+}
 NEEDS_A_POLICY = ("changePolicy", "attachPolicy", "detachPolicy")
+
+
+async def surroundings(house: House, mutation: str) -> dict[str, Any]:
+    """What must be there before, and what of it the input names."""
+    if mutation in NEEDS_AN_ENVIRONMENT:
+        await house.ada.done("createEnvironment", **EVERY_MUTATION["createEnvironment"])
+    if mutation in NEEDS_A_POLICY:
+        await house.ada.done("createPolicy", **EVERY_MUTATION["createPolicy"])
+    if mutation not in NEEDS_A_REQUEST:
+        return {}
+    request, noun = NEEDS_A_REQUEST[mutation]
+    somebody = await house.hire("wes", Role.WRITER)
+    made = await somebody.done(request, f"{noun} {{ id }}", **EVERY_MUTATION[request])
+    return {"id": made[noun]["id"]}
 
 
 async def prepared(house: House, mutation: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """An input with which this mutation succeeds, and another one."""
     await house.ada.done("changePrincipal", name="ada", grants=[{"role": "ADMIN"}, {"role": "APPROVER"}])
     await house.delivery()
-    wish = dict(EVERY_MUTATION.get(mutation, {}))
-    if mutation in NEEDS_AN_ENVIRONMENT:
-        await house.ada.done("createEnvironment", **EVERY_MUTATION["createEnvironment"])
-    if mutation in NEEDS_A_POLICY:
-        await house.ada.done("createPolicy", **EVERY_MUTATION["createPolicy"])
+    wish = dict(EVERY_MUTATION.get(mutation, {})) | await surroundings(house, mutation)
     match mutation:
         case "reportDeployment":
             await house.artifact()
@@ -74,6 +97,7 @@ def other_than(wish: dict[str, Any]) -> dict[str, Any]:
         ("name", "other"),
         ("description", "other"),
         ("reason", "other"),
+        ("comment", "other"),
         ("size", 3),
         ("environment", "other"),
         ("public", False),
