@@ -45,32 +45,13 @@ NEEDS_A_REQUEST = {
 NEEDS_A_POLICY = ("changePolicy", "attachPolicy", "detachPolicy")
 
 
-async def surroundings(house: House, mutation: str) -> dict[str, Any]:
-    """What must be there before, and what of it the input names."""
-    if mutation in NEEDS_AN_ENVIRONMENT:
-        await house.ada.done("createEnvironment", **EVERY_MUTATION["createEnvironment"])
-    if mutation in NEEDS_A_POLICY:
-        await house.ada.done("createPolicy", **EVERY_MUTATION["createPolicy"])
-    if mutation not in NEEDS_A_REQUEST:
-        return {}
-    request, noun = NEEDS_A_REQUEST[mutation]
-    somebody = await house.hire("wes", Role.WRITER)
-    made = await somebody.done(request, f"{noun} {{ id }}", **EVERY_MUTATION[request])
-    return {"id": made[noun]["id"]}
-
-
 async def prepared(house: House, mutation: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """An input with which this mutation succeeds, and another one."""
     await house.ada.done("changePrincipal", name="ada", grants=[{"role": "ADMIN"}, {"role": "APPROVER"}])
     await house.delivery()
-    wish = dict(EVERY_MUTATION.get(mutation, {})) | await surroundings(house, mutation)
+    wish = dict(EVERY_MUTATION.get(mutation, {}))
+    await _prepare_runtime(house, mutation, wish)
     match mutation:
-        case "reportDeployment":
-            await house.artifact()
-        case "changePolicy":
-            wish["document"] += "\nartifacts: {provenance: {required: true}}"
-        case "detachPolicy":
-            await house.ada.done("attachPolicy", **wish)
         case "attestCustom":
             await house.ada.done("defineAttestationType", name="perf", rules=[".ok"])
         case "defineAttestationType":
@@ -90,6 +71,24 @@ async def prepared(house: House, mutation: str) -> tuple[dict[str, Any], dict[st
         argument = next(name for name in ("results", "report", "envelope") if name in wish)
         wish |= {"fingerprint": ARTIFACT, argument: [named] if argument == "results" else named}
     return wish, other_than(wish)
+
+
+async def _prepare_runtime(house: House, mutation: str, wish: dict[str, Any]) -> None:
+    if mutation in NEEDS_AN_ENVIRONMENT:
+        await house.ada.done("createEnvironment", **EVERY_MUTATION["createEnvironment"])
+    if mutation in NEEDS_A_POLICY:
+        await house.ada.done("createPolicy", **EVERY_MUTATION["createPolicy"])
+    match mutation:
+        case "reportDeployment":
+            await house.artifact()
+        case "changePolicy":
+            wish["document"] += "\nartifacts: {provenance: {required: true}}"
+        case "detachPolicy":
+            await house.ada.done("attachPolicy", **wish)
+    if mutation in NEEDS_A_REQUEST:
+        request, noun = NEEDS_A_REQUEST[mutation]
+        somebody = await house.hire("wes", Role.WRITER)
+        wish["id"] = (await somebody.done(request, f"{noun} {{ id }}", **EVERY_MUTATION[request]))[noun]["id"]
 
 
 def other_than(wish: dict[str, Any]) -> dict[str, Any]:
