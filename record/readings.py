@@ -15,6 +15,7 @@ from record.flows import readings as flows
 from record.ledger.append import idempotency_rows
 from record.ledger.entries import Entry
 from record.ledger.readings import Reading, Row
+from record.notices import readings as notices
 from record.policies import readings as policies
 from record.scrubbing import readings as scrubbing
 from record.trails import readings as trails
@@ -30,6 +31,7 @@ READINGS: Final[Mapping[str, Reading]] = MappingProxyType(
         **environments.READINGS,
         **deployments.READINGS,
         **policies.READINGS,
+        **notices.READINGS,
         **archives.READINGS,
         **scrubbing.READINGS,
     }

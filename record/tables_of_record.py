@@ -14,6 +14,7 @@ from record.evidence import models as evidence
 from record.flows import models as flows
 from record.jobs import models as jobs
 from record.ledger import models as ledger
+from record.notices import models as notices
 from record.policies import models as policies
 from record.scrubbing import models as scrubbing
 from record.trails import models as trails
@@ -29,6 +30,7 @@ MODULES: Final = (
     environments,
     deployments,
     policies,
+    notices,
     archives,
     scrubbing,
     jobs,

@@ -19,6 +19,7 @@ from api.graphql.flows import Flow, flow_named, flow_page
 from api.graphql.ledger import After, Before, Entry, First, Last, Ledger
 from api.graphql.loaders import loaders_at
 from api.graphql.nodes import Node, split_id, uuid_in
+from api.graphql.notices import Notice, delivery_of, notice_named, notice_of, notice_page
 from api.graphql.organization import Organization
 from api.graphql.policies import Policy, policy_named, policy_of, policy_page, try_policy
 from api.graphql.snapshots import Snapshot, SnapshotDifference, difference_of, snapshot_named
@@ -154,6 +155,16 @@ class Record:
         environment: Annotated[str, strawberry.argument(description="The environment's name.")],
     ) -> Verdict:
         return await try_policy(info, self.moment, document=document, environment=environment)
+
+    @strawberry.field(description="Notices, by name. Needs the role admin.")
+    async def notices(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Notice]:
+        return await notice_page(info, self.moment, first=first, after=after, last=last, before=before)
+
+    @strawberry.field(description="The notice of this name; null when there is none. Needs the role admin.")
+    async def notice(self, info: Info, name: str) -> Notice | None:
+        return await notice_named(info, self.moment, name)
 
     @strawberry.field(description="The newest version of each custom attestation type.")
     async def attestation_types(self, info: Info) -> list[AttestationType]:
@@ -320,6 +331,14 @@ async def _policy(info: Info, moment: Moment, key: str) -> Node | None:
     return await policy_of(info, moment, PolicyId(UUID(key)))
 
 
+async def _notice(info: Info, moment: Moment, key: str) -> Node | None:
+    return await notice_of(info, moment, UUID(key))
+
+
+async def _delivery(info: Info, moment: Moment, key: str) -> Node | None:
+    return await delivery_of(info, moment, UUID(key))
+
+
 async def _archive(info: Info, moment: Moment, key: str) -> Node | None:
     return await archive_of(info, moment, UUID(key))
 
@@ -327,9 +346,11 @@ async def _archive(info: Info, moment: Moment, key: str) -> Node | None:
 _FINDERS = {
     "ApiKey": _key,
     "Archive": _archive,
+    "Delivery": _delivery,
     "Deployment": _deployment,
     "Environment": _environment,
     "Flow": _flow,
+    "Notice": _notice,
     "Policy": _policy,
     "Trail": _trail,
     "Artifact": _artifact,

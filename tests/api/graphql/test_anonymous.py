@@ -1,7 +1,9 @@
 """Without a key: `Authorization: Public NAME` reads what is open, and nothing tells that the rest is there."""
 
 from typing import Any, Final
+from uuid import UUID
 
+from api.graphql.nodes import global_id
 from api.graphql.schema import SCHEMA
 from record.access.rules import Role
 from tests.api.graphql.house import FINGERPRINT, Client, House
@@ -47,6 +49,12 @@ EVERY_MUTATION: Final[dict[str, dict[str, Any]]] = {
     "changePolicy": {"name": "known", "document": "version: 1"},
     "attachPolicy": {"policy": "known", "environment": "prod"},
     "detachPolicy": {"policy": "known", "environment": "prod"},
+    "createNotice": {"name": "n", "channel": "WEBHOOK", "triggers": ["TRAIL_BEGUN"], "url": "https://example.com"},
+    "changeNotice": {"name": "n"},
+    "disableNotice": {"name": "n"},
+    "rotateNoticeSecret": {"name": "n"},
+    "testNotice": {"name": "n"},
+    "replayDelivery": {"delivery": global_id("Delivery", UUID(int=1))},
     "requestArchive": {"kind": "FLOW", "flow": "delivery"},
     "addPerson": {"name": "eve", "grants": []},
     "addServiceAccount": {"name": "ci", "grants": []},
