@@ -10,7 +10,7 @@ import random
 import ssl
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Final
 
 import httpx
@@ -268,11 +268,14 @@ class Telling:
         if busy and self._work.room > 0:
             await asyncio.sleep(0)
             return
-        waits = [asyncio.ensure_future(stop.wait())]
+        waits = [asyncio.create_task(_until(stop))]
         if self._work.running:
-            waits.append(asyncio.ensure_future(self._work.until_roomier()))
+            waits.append(asyncio.create_task(self._work.until_roomier()))
         await asyncio.wait(waits, timeout=self._record.settings.notice_interval_seconds, return_when="FIRST_COMPLETED")
         for wait in waits:
             wait.cancel()
-            with suppress(asyncio.CancelledError):
-                await wait
+        await asyncio.gather(*waits, return_exceptions=True)
+
+
+async def _until(stop: asyncio.Event) -> None:
+    await stop.wait()

@@ -179,7 +179,7 @@ def _judgement(entry: Entry) -> list[Event]:
     return found
 
 
-_JUDGED: Final = (
+_JUDGED: Final[tuple[str, ...]] = (
     *("judgement_id", "environment_id", "environment", "number", "previous", "status", "stale", "stale_since"),
     *("instant", "cause", "holds_until", "reasons", "snapshot"),
 )
@@ -268,7 +268,7 @@ def _approval(entry: Entry) -> list[Event]:
     ]
 
 
-_APPROVED: Final = (
+_APPROVED: Final[tuple[str, ...]] = (
     *("approval_id", "environment_id", "environment", "fingerprint", "name", "flow", "trail", "decision", "comment"),
     *("reason", "description", "expires_at"),
 )

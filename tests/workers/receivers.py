@@ -14,7 +14,6 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -159,21 +158,16 @@ class Mailbox:
 async def mail_server(tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[Mailbox, int]]:
     """A mail server on a free port of loopback; with `tls` it offers STARTTLS and asks for it."""
     mailbox = Mailbox()
-    controller = Controller(
-        mailbox, hostname="127.0.0.1", port=0, tls_context=tls, require_starttls=tls is not None, ready_timeout=20
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: SMTP(mailbox, hostname="mail.test", loop=loop, tls_context=tls, require_starttls=tls is not None),
+        "127.0.0.1",
+        0,
     )
-    await asyncio.to_thread(_start, controller)
     try:
-        assert controller.server is not None
-        yield mailbox, controller.server.sockets[0].getsockname()[1]
+        yield mailbox, server.sockets[0].getsockname()[1]
     finally:
-        await asyncio.to_thread(controller.stop)
-
-
-def _start(controller: Controller) -> None:
-    """As `start` does, but for its trial connection, which cannot know a port that the system chose."""
-    controller._trigger_server = lambda: None  # type: ignore[method-assign]
-    controller.start()
+        server.close()
 
 
 def certificates(directory: Path, *names: str) -> tuple[Path, ssl.SSLContext]:

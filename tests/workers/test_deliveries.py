@@ -303,6 +303,7 @@ async def test_started_artifacts_are_told_from_a_real_report(office: Desk) -> No
 async def test_a_key_that_is_about_to_expire_is_told_once_for_each_warning(office: Desk) -> None:
     eve = await office.acme.hire("eve", Role.READER)
     key = await office.acme.give_key("eve", eve, days=10)
+    office.ada = await office.acme.caller()  # access has changed
     async with receiving() as receiver:
         await office.notice(receiver.url, Trigger.KEY_EXPIRING)
         org_id = office.acme.org_id
@@ -460,7 +461,8 @@ async def test_what_ended_long_ago_is_forgotten_with_its_attempts(office: Desk, 
         await office.ended(2)
     async with behind_its_back(database) as superuser:
         await superuser.execute(
-            "UPDATE ops.deliveries SET ended_at = ended_at - interval '91 days' WHERE number = (SELECT min(number) FROM ops.deliveries)"
+            "UPDATE ops.deliveries SET ended_at = ended_at - interval '91 days' "
+            "WHERE number = (SELECT min(number) FROM ops.deliveries)"
         )
         assert await telling.prune(office.record, office.acme.org_id) == 1
         left = [
@@ -535,7 +537,7 @@ async def test_each_address_gets_a_mail_of_its_own_and_one_that_bounces_keeps_no
 
 
 async def test_an_address_that_was_taken_away_gets_nothing_more(chosen: Settings) -> None:
-    async with mail_server() as (mailbox, port):
+    async with mail_server() as (_, port):
         through = {"smtp_host": "127.0.0.1", "smtp_port": port, "smtp_tls": "none", "mail_from": "m@example.org"}
         async with desk(chosen.model_copy(update=through)) as office:
             await office.notice(None, channel=Channel.EMAIL, addresses=["a@example.com", "b@example.com"])
