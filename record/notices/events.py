@@ -7,7 +7,7 @@ from entries and arguments. Who is told is decided in `record.notices.rules`, ho
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, Final
@@ -19,8 +19,6 @@ from record.ledger.entries import Entry
 
 ARTIFACTS_LISTED_MAX: Final = 100
 """Of the artifacts that one event is about; what goes beyond is counted."""
-LEADS: Final = (timedelta(days=1), timedelta(days=7))
-"""How long before an expiry it is told, the last warning first."""
 
 
 class Trigger(Enum):
@@ -239,38 +237,53 @@ def _attestation(entry: Entry) -> list[Event]:
 
 
 def _approval(entry: Entry) -> list[Event]:
+    """A request, or what somebody did to one. A review does not say which flow the artifact is of."""
     body = entry.body
     asked = entry.kind == "approval.requested"
-    trigger = Trigger.APPROVAL_REQUESTED if asked else Trigger.APPROVAL_REVIEWED
-    what, where = body.get("name") or str(body.get("fingerprint", ""))[:12], body.get("environment")
-    decision = body.get("decision")
-    said = (
-        "Approval was requested"
-        if asked
-        else f"Approval was reviewed ({decision})"
-        if decision
-        else "Approval was reviewed"
-    )
-    comment = body.get("comment") or body.get("reason") or body.get("description")
-    title = said + (f" for {what}" if what else "") + (f" in {where}" if where else "")
-    flows = body.get("flows", [body["flow"]] if "flow" in body else None)
+    what, where = body.get("name") or body["fingerprint"][:12], body["environment"]
+    by = body.get("approved_by", entry.by.principal)
+    if asked:
+        title = f"Approval of {what} for {where} was requested"
+    else:
+        title = f"{what} was {_REVIEWED.get(body.get('act'), 'reviewed')} for {where}"
+    flows: tuple[str, ...] | None = (body["flow"],) if "flow" in body else () if asked else None
     return [
         Event(
-            trigger.value,
+            (Trigger.APPROVAL_REQUESTED if asked else Trigger.APPROVAL_REVIEWED).value,
             str(entry.index),
             entry.at,
             title,
-            _told(("By", entry.by.principal), ("Comment", comment), ("Fingerprint", body.get("fingerprint"))),
-            {**{name: body[name] for name in _APPROVED if name in body}, "by": entry.by.principal},
-            flows=None if flows is None else tuple(flows),
+            _told(
+                ("By", by),
+                ("For", body.get("requested_for")),
+                ("Comment", body.get("comment")),
+                ("About", body.get("description")),
+                ("Fingerprint", body["fingerprint"]),
+            ),
+            {**{name: body[name] for name in _APPROVED if name in body}, "by": by},
+            flows=flows,
             environment=where,
         )
     ]
 
 
+_REVIEWED: Final[Mapping[str | None, str]] = MappingProxyType(
+    {"approve": "approved", "reject": "rejected", "comment": "commented on"}
+)
 _APPROVED: Final[tuple[str, ...]] = (
-    *("approval_id", "environment_id", "environment", "fingerprint", "name", "flow", "trail", "decision", "comment"),
-    *("reason", "description", "expires_at"),
+    *(
+        "approval_id",
+        "environment_id",
+        "environment",
+        "fingerprint",
+        "name",
+        "flow",
+        "trail",
+        "act",
+        "state",
+        "comment",
+    ),
+    *("description", "requested_for", "expires_at", "url", "reported"),
 )
 
 
@@ -357,38 +370,6 @@ _KINDS: Final[Mapping[Trigger, tuple[str, ...]]] = MappingProxyType(
 def kinds_for(triggers: Collection[Trigger]) -> list[str]:
     """Kinds of entries that matter to these triggers. Time makes the others."""
     return sorted({kind for trigger in triggers for kind in _KINDS.get(trigger, ())})
-
-
-@dataclass(frozen=True, slots=True)
-class Expiry:
-    """Something that ends by itself: a key or a waiver, what it is called, and where it counts."""
-
-    trigger: Trigger
-    id: UUID
-    called: str
-    expires_at: datetime
-    data: Mapping[str, Any]
-    flows: tuple[str, ...] | None = None
-    environment: str | None = None
-
-
-def expiring(expiry: Expiry, *, now: datetime) -> Event | None:
-    """The warning that is due: a week before, and again a day before. None: it is too early, or it has happened."""
-    lead = next((lead for lead in LEADS if expiry.expires_at - lead <= now < expiry.expires_at), None)
-    if lead is None:
-        return None
-    end = to_rfc3339(expiry.expires_at)
-    thing = expiry.trigger.value.partition(".")[0]
-    return Event(
-        expiry.trigger.value,
-        f"{expiry.id}/{end}/{lead.days}",
-        expiry.expires_at - lead,
-        f"The {thing} {expiry.called} expires within {'a day' if lead.days == 1 else f'{lead.days} days'}",
-        (("Expires", end),),
-        {**expiry.data, f"{thing}_id": str(expiry.id), "expires_at": end},
-        flows=expiry.flows,
-        environment=expiry.environment,
-    )
 
 
 def instant_of(event: Mapping[str, Any]) -> datetime:

@@ -11,7 +11,8 @@ from record.clock import to_rfc3339
 from record.database import Connection
 from record.ids import DeliveryId, EntryIndex, NoticeId, OrgId
 from record.moment import Moment
-from record.notices.events import Expiry, Trigger
+from record.notices.events import Trigger
+from record.notices.expiries import Expiry
 from record.notices.rules import JOB, Channel, Notice, Outcome
 
 _NOTICE = """

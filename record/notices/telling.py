@@ -16,7 +16,8 @@ from record.ledger import queries as ledger
 from record.ledger.entries import Entry
 from record.moment import Moment
 from record.notices import outbox, queries
-from record.notices.events import LEADS, Event, Trigger, events_of, expiring, kinds_for
+from record.notices.events import Event, Trigger, events_of, kinds_for
+from record.notices.expiries import LEADS, expiring
 from record.notices.queries import Delivery
 from record.notices.rules import Channel, Notice, tellings
 from record.notices.secrets import Seal

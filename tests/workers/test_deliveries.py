@@ -72,7 +72,7 @@ async def test_every_kind_of_entry_that_can_be_told_is_told(office: Desk) -> Non
         await office.happens("judgement.recorded", judgement("UNKNOWN", "NON_COMPLIANT", **since))
         approval = {"approval_id": "a", "environment": "prod", "fingerprint": "f1" * 32, "name": "app"}
         await office.happens("approval.requested", approval)
-        await office.happens("approval.reviewed", approval | {"decision": "approved", "comment": "fine"})
+        await office.happens("approval.reviewed", approval | {"act": "approve", "state": "APPROVED", "comment": "fine"})
         await office.trail("t1")
         found = await office.ended(6)
 

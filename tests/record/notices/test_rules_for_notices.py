@@ -14,13 +14,12 @@ from record.notices import rules
 from record.notices.events import (
     ARTIFACTS_LISTED_MAX,
     EVENTS,
-    Expiry,
     Trigger,
     events_of,
-    expiring,
     kinds_for,
     narrowed,
 )
+from record.notices.expiries import Expiry, expiring
 from record.notices.rules import Channel, tellings
 from tests.record.notices.happenings import FINGERPRINT, NOON, ORG, PROD, entry, judgement, notice, snapshot
 
@@ -111,6 +110,44 @@ def test_an_attestation_says_what_it_found() -> None:
     assert event.title == "unit-tests on pay/t1 is not compliant"
     assert event.data["fingerprint"] == FINGERPRINT
     assert event.flows == ("pay",)
+
+
+REQUEST = {
+    "approval_id": "a",
+    "environment": "prod",
+    "fingerprint": FINGERPRINT,
+    "name": "app",
+    "description": "Hurry.",
+}
+
+
+def test_an_approval_is_told_when_it_is_requested_and_at_each_review() -> None:
+    review = {name: REQUEST[name] for name in ("approval_id", "environment", "fingerprint", "name")}
+
+    assert told("approval.requested", REQUEST | {"flow": "pay"}) == [
+        ("approval.requested", "Approval of app for prod was requested")
+    ]
+    assert [
+        told("approval.reviewed", review | {"act": act, "state": "x", "comment": ""})[0][1]
+        for act in ("approve", "reject", "comment")
+    ] == ["app was approved for prod", "app was rejected for prod", "app was commented on for prod"]
+
+
+def test_an_approval_that_was_given_elsewhere_names_who_gave_it() -> None:
+    body = REQUEST | {"act": "approve", "state": "APPROVED", "comment": "", "approved_by": "grace", "reported": True}
+    (event,) = events_of(entry("approval.reviewed", body))
+
+    assert event.data["by"] == "grace"
+    assert ("By", "grace") in event.lines
+
+
+def test_a_request_for_an_artifact_of_another_flow_is_left_out_and_a_review_which_names_none_is_not() -> None:
+    (requested,) = events_of(entry("approval.requested", REQUEST | {"flow": "ship"}))
+    (reviewed,) = events_of(entry("approval.reviewed", REQUEST | {"act": "approve"}))
+
+    assert narrowed(requested, {"pay"}, None) is None
+    assert narrowed(reviewed, {"pay"}, None) is not None
+    assert narrowed(reviewed, {"pay"}, {"staging"}) is None
 
 
 def test_an_archive_says_where_to_find_it() -> None:
