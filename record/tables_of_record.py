@@ -5,6 +5,7 @@ from typing import Final
 from sqlmodel import SQLModel
 
 from record.access import models as access
+from record.approvals import models as approvals
 from record.archives import models as archives
 from record.artifacts import models as artifacts
 from record.attestations import models as attestations
@@ -18,6 +19,7 @@ from record.notices import models as notices
 from record.policies import models as policies
 from record.scrubbing import models as scrubbing
 from record.trails import models as trails
+from record.waivers import models as waivers
 
 MODULES: Final = (
     ledger,
@@ -31,6 +33,8 @@ MODULES: Final = (
     deployments,
     policies,
     notices,
+    approvals,
+    waivers,
     archives,
     scrubbing,
     jobs,

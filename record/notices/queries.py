@@ -90,7 +90,7 @@ async def expiring_keys(connection: Connection, moment: Moment, until: datetime)
         Expiry(
             Trigger.KEY_EXPIRING,
             row["key_id"],
-            f"{row['description']} of {row['principal']}",
+            f"{row['description']!r} of {row['principal']}",
             row["expires_at"],
             {"description": row["description"], "principal": row["principal"]},
         )

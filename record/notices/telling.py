@@ -17,11 +17,13 @@ from record.ledger.entries import Entry
 from record.moment import Moment
 from record.notices import outbox, queries
 from record.notices.events import Event, Trigger, events_of, kinds_for
-from record.notices.expiries import LEADS, expiring
+from record.notices.expiries import LEADS, Expiry, expiring
 from record.notices.queries import Delivery
 from record.notices.rules import Channel, Notice, tellings
 from record.notices.secrets import Seal
 from record.record import Record
+from record.waivers import queries as waivers
+from record.waivers.queries import Waiver
 
 ENTRIES_AT_ONCE: Final = 500
 _ALWAYS: Final = ("notice.tested", "notice.replayed")
@@ -68,12 +70,34 @@ async def tell_by_time(record: Record, org_id: OrgId) -> int:
         notices = [notice for notice in await queries.all_of(connection, moment) if not notice.disabled]
         asked = {trigger for notice in notices for trigger in notice.triggers}
         until = moment.instant + max(LEADS)
-        found = []
+        found: list[Expiry] = []
         if Trigger.KEY_EXPIRING in asked:
             found += await queries.expiring_keys(connection, moment, until)
+        if Trigger.WAIVER_EXPIRING in asked:
+            found += [_expiry(waiver) for waiver in await waivers.expiring(connection, moment, until)]
         due = [expiring(each, now=moment.instant) for each in found]
         events: list[Event] = [event for event in due if event is not None]
         return await outbox.put(connection, org_id, tellings(org_id, notices, events))
+
+
+def _expiry(waiver: Waiver) -> Expiry:
+    """A waiver in force as something that ends."""
+    rule = None if waiver.rule is None else f"{waiver.policy}/{waiver.rule}"
+    artifact = waiver.name or waiver.fingerprint
+    of = " and ".join(each for each in (artifact, rule) if each is not None)
+    data = {
+        "environment": waiver.environment,
+        "fingerprint": waiver.fingerprint,
+        "name": waiver.name,
+        "rule": rule,
+        "reason": waiver.reason,
+        "requested_by": waiver.requested_by,
+    }
+    known = {name: value for name, value in data.items() if value is not None}
+    called = f"of {of} in {waiver.environment}"
+    return Expiry(
+        Trigger.WAIVER_EXPIRING, waiver.waiver_id, called, waiver.expires_at, known, environment=waiver.environment
+    )
 
 
 def _replayed(entries: Sequence[Entry]) -> list[DeliveryId]:

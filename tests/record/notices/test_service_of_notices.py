@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -26,15 +25,6 @@ from tests.record.organizations import Organization
 URL = "https://hooks.example.com/muniment"
 SLACK = "https://hooks.slack.example/services/T0/B0/secret"
 HOOK = CreateNotice("alerts", Channel.WEBHOOK, [Trigger.TRAIL_BEGUN], url=URL)
-
-
-@pytest.fixture
-def record(record: Record, tmp_path: Path) -> Record:
-    """The record with a key to seal with and a mail server that is never asked."""
-    key = tmp_path / "notices_key"
-    key.write_text("5e" * 32)
-    more = {"notices_key_file": key, "smtp_host": "mail.invalid", "mail_from": "muniment@example.org"}
-    return replace(record, settings=record.settings.model_copy(update=more))
 
 
 async def refused(organization: Organization, record: Record, wish: Any, kind: type[Exception] = InvalidInput) -> str:
