@@ -8,6 +8,7 @@ from record.access import readings as access
 from record.archives import readings as archives
 from record.artifacts import readings as artifacts
 from record.attestations import readings as attestations
+from record.controls import readings as controls
 from record.deployments import readings as deployments
 from record.environments import readings as environments
 from record.evidence import readings as evidence
@@ -30,6 +31,7 @@ READINGS: Final[Mapping[str, Reading]] = MappingProxyType(
         **environments.READINGS,
         **deployments.READINGS,
         **policies.READINGS,
+        **controls.READINGS,
         **archives.READINGS,
         **scrubbing.READINGS,
     }

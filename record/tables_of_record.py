@@ -8,6 +8,7 @@ from record.access import models as access
 from record.archives import models as archives
 from record.artifacts import models as artifacts
 from record.attestations import models as attestations
+from record.controls import models as controls
 from record.deployments import models as deployments
 from record.environments import models as environments
 from record.evidence import models as evidence
@@ -29,6 +30,7 @@ MODULES: Final = (
     environments,
     deployments,
     policies,
+    controls,
     archives,
     scrubbing,
     jobs,
