@@ -19,6 +19,7 @@ from api.graphql.errors import HANDLERS
 from api.graphql.flows import FlowMutations
 from api.graphql.inputs import plan_inputs
 from api.graphql.ledger import Entry
+from api.graphql.mapping import ControlMutations
 from api.graphql.nodes import Node
 from api.graphql.organization import OrganizationMutations
 from api.graphql.policies import PolicyMutations
@@ -61,6 +62,7 @@ class Mutation(
     SnapshotMutations,
     DeploymentMutations,
     PolicyMutations,
+    ControlMutations,
     ArchiveMutations,
     AccessMutations,
     OrganizationMutations,
