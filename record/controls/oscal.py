@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from record.attestations.reports import strict_json
 from record.attestations.reports.result import plain
-from record.controls.catalogs import CONTROLS_MAX, SECTION_MAX, LABEL_MAX, STATEMENT_MAX, TITLE_MAX, Control, checked
+from record.controls.catalogs import CONTROLS_MAX, LABEL_MAX, SECTION_MAX, STATEMENT_MAX, TITLE_MAX, Control, checked
 from record.refusals import MalformedReport, TooLarge
 
 _INSERT: Final = re.compile(r"\{\{\s*insert:\s*param,\s*([^\s{}]{1,200})\s*\}\}")
