@@ -14,8 +14,7 @@ from api.graphql.verdicts import Reason
 from record.access.rules import Action
 from record.clock import from_rfc3339, to_rfc3339
 from record.controls import queries, reports, rules
-from record.controls.population import Window
-from record.controls.rules import Basis, ChangeKind, Place
+from record.controls.rules import Basis, ChangeKind, Place, Window
 from record.ids import EntryIndex, Fingerprint
 from record.moment import Moment
 from record.refusals import InvalidInput
@@ -52,6 +51,9 @@ class Change:
     by: str | None = strawberry.field(description="Who deployed it; null for a shadow change.")
     deployment_id: strawberry.ID | None = strawberry.field(description="The deployment; null for a shadow change.")
     snapshot_number: int | None = strawberry.field(description="The snapshot that saw it; null for a deployment.")
+    flow_name: str | None = strawberry.field(description="The flow that built it, where the deployment knows one.")
+    trail_name: str | None = strawberry.field(description="The trail that built it, where the deployment knows one.")
+    commit: str | None = strawberry.field(description="The commit that it was built from, where that is known.")
     entry_index: EntryIndex = strawberry.field(description="The entry that recorded it.")
 
     @classmethod
@@ -65,6 +67,9 @@ class Change:
             by=row.by,
             deployment_id=None if row.deployment_id is None else global_id("Deployment", row.deployment_id),
             snapshot_number=row.snapshot_number,
+            flow_name=row.flow,
+            trail_name=row.trail,
+            commit=row.commit,
             entry_index=row.place.entry_index,
         )
 

@@ -9,37 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from record.clock import to_rfc3339
-from record.controls.rules import Change, ChangeKind, Place
+from record.controls.rules import Change, ChangeKind, Place, Window
 from record.database import Connection, Database
-from record.details import checked_instant
 from record.ids import EntryIndex, LedgerSize
 from record.moment import Moment
-from record.refusals import InvalidInput
 from record.verdicts import earliest
 
 STATEMENT_SECONDS: Final = 600.0
 """An archive may wait longer for a statement than a request may."""
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A period: `since` inclusive, `until` exclusive. A deployment lies in it by when it happened, a run by when it began."""
-
-    since: datetime
-    until: datetime
-
-    @classmethod
-    def checked(cls, since: datetime, until: datetime) -> "Window":
-        """The period between two instants; refuses one that ends before it begins."""
-        checked_instant(since, field="from")
-        checked_instant(until, field="to")
-        if since >= until:
-            raise InvalidInput(
-                f"The period ends ({to_rfc3339(until)}) before it begins. Give a `from` that is earlier than `to`.",
-                field="to",
-            )
-        return cls(since, until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +35,8 @@ class Page:
 _CHANGES: Final = """
 SELECT * FROM (
     (SELECT 'DEPLOYMENT' AS kind, d.deployed_at AS at, d.entry_index, 0 AS ordinal, d.environment_id, d.environment,
-            d.fingerprint, d.name, d.deployed_by AS by, d.deployment_id, NULL::int AS snapshot_number,
+            d.fingerprint, d.name, d.deployed_by AS by, d.deployment_id, d.flow, d.trail, d.commit,
+            NULL::int AS snapshot_number,
             least(d.entry_index, coalesce(
                 (SELECT e.entry_index + 1 FROM record.entries e WHERE e.org_id = $1 AND e.at <= d.deployed_at
                  ORDER BY e.at DESC, e.entry_index DESC LIMIT 1), 0)) AS known_size,
@@ -69,7 +47,7 @@ SELECT * FROM (
      ORDER BY d.deployed_at, d.entry_index LIMIT $8)
     UNION ALL
     (SELECT 'SHADOW_CHANGE', e.at, e.entry_index, e.ordinal, e.environment_id, place.name, e.fingerprint, e.name, NULL,
-            NULL, e.number, e.entry_index, e.at + make_interval(secs => place.grace_seconds)
+            NULL, NULL, NULL, NULL, e.number, e.entry_index, e.at + make_interval(secs => place.grace_seconds)
      FROM record.environment_events e CROSS JOIN LATERAL (
          SELECT v.name, v.grace_seconds FROM record.environments v
          WHERE v.org_id = $1 AND v.environment_id = e.environment_id AND v.entry_index < $2
@@ -146,4 +124,7 @@ def _change(row: Any) -> Change:
         by=row["by"],
         deployment_id=row["deployment_id"],
         snapshot_number=row["snapshot_number"],
+        flow=row["flow"],
+        trail=row["trail"],
+        commit=row["commit"],
     )

@@ -13,9 +13,8 @@ from typing import Final, TypeAlias
 
 from record.controls import population, queries
 from record.controls.mappings import PolicyRequired, Requirement
-from record.controls.population import Window
 from record.controls.queries import Control, Framework
-from record.controls.rules import Basis, Change, ChangeKind, Court, Finding, Place, Tally, in_scope, tally
+from record.controls.rules import Basis, Change, ChangeKind, Court, Finding, Place, Tally, Window, in_scope, tally
 from record.database import Connection
 from record.moment import Moment
 from record.policies import presence

@@ -19,7 +19,9 @@ from datetime import datetime
 from enum import Enum
 from typing import NamedTuple
 
+from record.clock import to_rfc3339
 from record.controls.mappings import ApprovalRequired, AttestationRequired, PolicyRequired, Requirement
+from record.details import checked_instant
 from record.ids import DeploymentId, EntryIndex, EnvironmentId, Fingerprint, LedgerSize
 from record.policies.courses import MISSING, UNDECIDED, Course, followed
 from record.policies.evidence import Bench, Case, Found, attested
@@ -27,6 +29,7 @@ from record.policies.facts import ApprovalFact, ArtifactFacts, Membership
 from record.policies.forms import Approved, Attested, Policy
 from record.policies.rules import judge_artifact_by
 from record.policies.running import approved
+from record.refusals import InvalidInput
 from record.trails.facts import ArtifactFact, TrailFacts
 from record.verdicts import Reason, Status, earliest, worst
 
@@ -36,6 +39,26 @@ class ChangeKind(Enum):
 
     DEPLOYMENT = "DEPLOYMENT"
     SHADOW_CHANGE = "SHADOW_CHANGE"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A period: `since` inclusive, `until` exclusive. A deployment lies in it by when it happened, a run by when it began."""
+
+    since: datetime
+    until: datetime
+
+    @classmethod
+    def checked(cls, since: datetime, until: datetime) -> "Window":
+        """The period between two instants; refuses one that ends before it begins."""
+        checked_instant(since, field="from")
+        checked_instant(until, field="to")
+        if since >= until:
+            raise InvalidInput(
+                f"The period ends ({to_rfc3339(until)}) before it begins. Give a `from` that is earlier than `to`.",
+                field="to",
+            )
+        return cls(since, until)
 
 
 class Place(NamedTuple):
@@ -60,6 +83,9 @@ class Change:
     by: str | None = None
     deployment_id: DeploymentId | None = None
     snapshot_number: int | None = None
+    flow: str | None = None
+    trail: str | None = None
+    commit: str | None = None
 
     @property
     def subject(self) -> str:

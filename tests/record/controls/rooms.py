@@ -13,8 +13,8 @@ from record.attestations.service.attest import About
 from record.controls import service
 from record.controls.catalogs import Control
 from record.controls.mappings import AttestationRequired, Requirement
-from record.controls.population import Window
 from record.controls.reports import Compliance, compliance
+from record.controls.rules import Window
 from record.controls.service import CreateFramework, MapControl
 from record.deployments import service as deployments
 from record.deployments.service import ReportDeployment

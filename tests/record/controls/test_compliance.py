@@ -6,9 +6,8 @@ import pytest
 
 from record.controls import population, reports
 from record.controls.mappings import AttestationRequired, PolicyRequired
-from record.controls.population import Window
 from record.controls.reports import Compliance
-from record.controls.rules import Basis, Change, ChangeKind, Tally
+from record.controls.rules import Basis, Change, ChangeKind, Tally, Window
 from record.policies import service as policies
 from record.policies.service import CreatePolicy
 from record.refusals import InvalidInput, NotFound, TooLarge
