@@ -38,17 +38,8 @@ async def prepared(house: House, mutation: str) -> tuple[dict[str, Any], dict[st
     await house.ada.done("changePrincipal", name="ada", grants=[{"role": "ADMIN"}, {"role": "APPROVER"}])
     await house.delivery()
     wish = dict(EVERY_MUTATION.get(mutation, {}))
-    if mutation in NEEDS_AN_ENVIRONMENT:
-        await house.ada.done("createEnvironment", **EVERY_MUTATION["createEnvironment"])
-    if mutation in NEEDS_A_POLICY:
-        await house.ada.done("createPolicy", **EVERY_MUTATION["createPolicy"])
+    await _prepare_runtime(house, mutation, wish)
     match mutation:
-        case "reportDeployment":
-            await house.artifact()
-        case "changePolicy":
-            wish["document"] += "\nartifacts: {provenance: {required: true}}"
-        case "detachPolicy":
-            await house.ada.done("attachPolicy", **wish)
         case "attestCustom":
             await house.ada.done("defineAttestationType", name="perf", rules=[".ok"])
         case "defineAttestationType":
@@ -67,6 +58,7 @@ async def prepared(house: House, mutation: str) -> tuple[dict[str, Any], dict[st
     return wish, other_than(wish)
 
 
+<<<<<<< HEAD
 async def of_reports(house: House, mutation: str, wish: dict[str, Any]) -> dict[str, Any]:
     """What mutations with reports need besides: an artifact, and the report."""
     if mutation not in REPORTS:
@@ -84,6 +76,20 @@ async def of_controls(house: House, mutation: str) -> dict[str, Any]:
     if mutation == "importControls":
         return {"digest": await house.ada.upload(catalogue(control("CC8.1")))}
     return {"requirements": [{"attestation": {"name": "tests"}}]} if mutation == "mapControl" else {}
+=======
+async def _prepare_runtime(house: House, mutation: str, wish: dict[str, Any]) -> None:
+    if mutation in NEEDS_AN_ENVIRONMENT:
+        await house.ada.done("createEnvironment", **EVERY_MUTATION["createEnvironment"])
+    if mutation in NEEDS_A_POLICY:
+        await house.ada.done("createPolicy", **EVERY_MUTATION["createPolicy"])
+    match mutation:
+        case "reportDeployment":
+            await house.artifact()
+        case "changePolicy":
+            wish["document"] += "\nartifacts: {provenance: {required: true}}"
+        case "detachPolicy":
+            await house.ada.done("attachPolicy", **wish)
+>>>>>>> origin/main
 
 
 def other_than(wish: dict[str, Any]) -> dict[str, Any]:
