@@ -22,11 +22,8 @@ ArchiveId = NewType("ArchiveId", UUID)
 PolicyId = NewType("PolicyId", UUID)
 EnvironmentId = NewType("EnvironmentId", UUID)
 DeploymentId = NewType("DeploymentId", UUID)
-<<<<<<< HEAD
 FrameworkId = NewType("FrameworkId", UUID)
-=======
 JudgementId = NewType("JudgementId", UUID)
->>>>>>> origin/main
 
 Fingerprint = NewType("Fingerprint", str)
 """SHA-256 of an artifact: 64 lower-case hexadecimal digits."""

@@ -32,11 +32,8 @@ READINGS: Final[Mapping[str, Reading]] = MappingProxyType(
         **environments.READINGS,
         **deployments.READINGS,
         **policies.READINGS,
-<<<<<<< HEAD
         **controls.READINGS,
-=======
         **judgements.READINGS,
->>>>>>> origin/main
         **archives.READINGS,
         **scrubbing.READINGS,
     }

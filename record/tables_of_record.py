@@ -31,11 +31,8 @@ MODULES: Final = (
     environments,
     deployments,
     policies,
-<<<<<<< HEAD
     controls,
-=======
     judgements,
->>>>>>> origin/main
     archives,
     scrubbing,
     jobs,

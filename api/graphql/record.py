@@ -163,7 +163,6 @@ class Record:
     ) -> Verdict:
         return await try_policy(info, self.moment, document=document, environment=environment)
 
-<<<<<<< HEAD
     @strawberry.field(description="Frameworks of controls, by name.")
     async def frameworks(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
@@ -186,7 +185,7 @@ class Record:
         until: Annotated[datetime, strawberry.argument(name="to", description="Where the period ends, exclusive.")],
     ) -> ComplianceReport:
         return await compliance_of(info, self.moment, framework, since, until)
-=======
+
     @strawberry.field(description=ASSERT_ARTIFACT)
     async def assert_artifact(
         self,
@@ -197,7 +196,6 @@ class Record:
         templates: Annotated[bool, strawberry.argument(description="The templates of its flows.")] = False,
     ) -> AssertArtifactResult:
         return await assert_artifact(info, self.moment, fingerprint, By(environment, policies, templates))
->>>>>>> origin/main
 
     @strawberry.field(description="The newest version of each custom attestation type.")
     async def attestation_types(self, info: Info) -> list[AttestationType]:
@@ -384,11 +382,8 @@ _FINDERS = {
     "Deployment": _deployment,
     "Environment": _environment,
     "Flow": _flow,
-<<<<<<< HEAD
     "Framework": _framework,
-=======
     "Judgement": judgement_of,
->>>>>>> origin/main
     "Policy": _policy,
     "Trail": _trail,
     "Artifact": _artifact,

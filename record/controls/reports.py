@@ -16,6 +16,7 @@ from record.controls.mappings import PolicyRequired, Requirement
 from record.controls.queries import Control, Framework
 from record.controls.rules import Basis, Change, ChangeKind, Court, Finding, Place, Tally, Window, in_scope, tally
 from record.database import Connection
+from record.environments import queries as environments
 from record.moment import Moment
 from record.policies import presence
 from record.policies import queries as policies
@@ -155,7 +156,9 @@ async def court_of(
         found = await policies.by_names(connection, moment, named)
         understood = {policy.name: policy.understood for policy in found if policy is not None}
     fingerprints = list(dict.fromkeys(each.fingerprint for each in changes if each.kind is ChangeKind.DEPLOYMENT))
-    facts = await presence.facts_about(connection, moment, fingerprints, list(understood.values()))
+    ids = list(dict.fromkeys(each.environment_id for each in changes))
+    places = [each for each in await environments.by_ids(connection, moment, ids) if each is not None]
+    facts = await presence.facts_about(connection, moment, fingerprints, list(understood.values()), places)
     return Court(facts, understood, now=moment.instant)
 
 

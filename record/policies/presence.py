@@ -41,11 +41,7 @@ async def judged_by(
     running = await _running(connection, moment, [place for place, _ in asked])
     every = [policy for _, policies in asked for policy in policies]
     fingerprints = list(dict.fromkeys(each.member.fingerprint for there in running for each in there))
-<<<<<<< HEAD
-    facts = await facts_about(connection, moment, fingerprints, every) if every else {}
-=======
     facts = await facts_about(connection, moment, fingerprints, every, [place for place, _ in asked]) if every else {}
->>>>>>> origin/main
 
     def judge() -> list[EnvironmentJudgement]:
         return [
@@ -73,11 +69,6 @@ async def _running(connection: Connection, moment: Moment, places: Sequence[Envi
 
 
 async def facts_about(
-<<<<<<< HEAD
-    connection: Connection, moment: Moment, fingerprints: Sequence[Fingerprint], policies: Sequence[Policy]
-) -> dict[str, ArtifactFacts]:
-    """Everything that these policies may ask about these artifacts, by fingerprint, however many there are of either."""
-=======
     connection: Connection,
     moment: Moment,
     fingerprints: Sequence[Fingerprint],
@@ -85,7 +76,6 @@ async def facts_about(
     places: Sequence[Environment],
 ) -> dict[str, ArtifactFacts]:
     """Everything that these policies may ask about these artifacts, known anywhere or not, in these environments."""
->>>>>>> origin/main
     counted = frozenset().union(*(policy.counted_types for policy in policies))
     known = await queries.facts_about(connection, moment, fingerprints, counted=counted)
     ran = await _runs(connection, moment, fingerprints, policies)

@@ -58,7 +58,6 @@ async def prepared(house: House, mutation: str) -> tuple[dict[str, Any], dict[st
     return wish, other_than(wish)
 
 
-<<<<<<< HEAD
 async def of_reports(house: House, mutation: str, wish: dict[str, Any]) -> dict[str, Any]:
     """What mutations with reports need besides: an artifact, and the report."""
     if mutation not in REPORTS:
@@ -76,7 +75,8 @@ async def of_controls(house: House, mutation: str) -> dict[str, Any]:
     if mutation == "importControls":
         return {"digest": await house.ada.upload(catalogue(control("CC8.1")))}
     return {"requirements": [{"attestation": {"name": "tests"}}]} if mutation == "mapControl" else {}
-=======
+
+
 async def _prepare_runtime(house: House, mutation: str, wish: dict[str, Any]) -> None:
     if mutation in NEEDS_AN_ENVIRONMENT:
         await house.ada.done("createEnvironment", **EVERY_MUTATION["createEnvironment"])
@@ -89,7 +89,6 @@ async def _prepare_runtime(house: House, mutation: str, wish: dict[str, Any]) ->
             wish["document"] += "\nartifacts: {provenance: {required: true}}"
         case "detachPolicy":
             await house.ada.done("attachPolicy", **wish)
->>>>>>> origin/main
 
 
 def other_than(wish: dict[str, Any]) -> dict[str, Any]:
