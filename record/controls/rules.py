@@ -23,8 +23,9 @@ from record.clock import to_rfc3339
 from record.controls.mappings import ApprovalRequired, AttestationRequired, PolicyRequired, Requirement
 from record.details import checked_instant
 from record.ids import DeploymentId, EntryIndex, EnvironmentId, Fingerprint, LedgerSize
+from record.policies.bench import Bench, Found
 from record.policies.courses import MISSING, UNDECIDED, Course, followed
-from record.policies.evidence import Bench, Case, Found, attested
+from record.policies.evidence import attested
 from record.policies.facts import ApprovalFact, ArtifactFacts, Membership
 from record.policies.forms import Approved, Attested, Policy
 from record.policies.rules import judge_artifact_by
@@ -254,51 +255,25 @@ class _View:
             remedy = "Report it with reportArtifact into the trail that built it, and attest it there."
             return MISSING, Reason(requirement.asked, self.change.subject, Status.INCOMPLETE, said, remedy)
         rule = Attested(line=1, name=requirement.name, type=requirement.type)
-        found = [attested(rule, case, self.artifact, now=self.bench.now) for case in asked]
-        return self._of_cases(requirement, asked, found)
-
-    def _of_cases(
-        self, requirement: AttestationRequired, cases: Sequence[Case], found: Sequence[Found]
-    ) -> tuple[Course, Reason]:
-        courses = [each.course for each in found]
+        found = [attested(rule, case) for case in asked]
+        courses = [course for course, *_ in found]
         if len(courses) == 1:
-            course = courses[0]
-        else:
-            instants = [instant for each in courses for instant, _ in each.later]
-            course = followed(_some_right_none_wrong(courses), instants, now=self.bench.now)
-        deciding = next(each for each in found if each.course.status is course.status)
-        because = tuple(
-            [
-                Reason(
-                    requirement.asked, each.subject, each.course.status, each.explanation, each.remedy, each.entry_index
-                )
-                for each in found
-            ]
-        )
-        reason = Reason(
-            requirement.asked,
-            self.change.subject,
-            course.status,
-            deciding.explanation,
-            deciding.remedy,
-            deciding.entry_index,
-            because if len(cases) > 1 else (),
-        )
-        return course, reason
+            return courses[0], self._reason(requirement, found[0])
+        instants = [instant for course in courses for instant, _ in course.later]
+        whole = followed(_some_right_none_wrong(courses), instants, now=self.bench.now)
+        deciding = next(each for each in found if each[0].status is whole.status)
+        because = tuple([self._reason(requirement, each)._replace(subject=each[1]) for each in found])
+        return whole, self._reason(requirement, deciding)._replace(because=because)
 
     def _approval(self, requirement: ApprovalRequired) -> tuple[Course, Reason]:
         rule = Approved(line=1, least=requirement.least, not_author=requirement.not_author)
         found = approved(rule, self.artifact, environment=self.change.environment, now=self.bench.now)
-        reason = Reason(
-            requirement.asked,
-            self.change.subject,
-            found.course.status,
-            found.explanation,
-            found.remedy,
-            found.entry_index,
-            found.because,
-        )
-        return found.course, reason
+        return found[0], self._reason(requirement, found)
+
+    def _reason(self, requirement: Requirement, found: Found) -> Reason:
+        """How a requirement fared, as a reason about the change."""
+        course, _, explanation, remedy, index, because = found
+        return Reason(requirement.asked, self.change.subject, course.status, explanation, remedy, index, because)
 
     def _policy(self, requirement: PolicyRequired) -> tuple[Course, Reason]:
         policy = self.policies.get(requirement.name)
