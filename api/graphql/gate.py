@@ -17,8 +17,8 @@ __all__ = ["ASSERT_ARTIFACT", "AssertArtifactResult", "By", "assert_artifact"]
 
 ASSERT_ARTIFACT: Final = (
     "Whether an artifact satisfies exactly one of: the policies attached to an environment, in which it need not run; "
-    "named policies; the templates of its flows. Records nothing. The answer is a verdict only if there was something to judge, and "
-    "something to judge by."
+    "named policies; the templates of its flows. Records nothing. The answer is a verdict only if there was something to judge, "
+    "and something to judge it by."
 )
 
 
