@@ -14,6 +14,7 @@ from record.environments import models as environments
 from record.evidence import models as evidence
 from record.flows import models as flows
 from record.jobs import models as jobs
+from record.judgements import models as judgements
 from record.ledger import models as ledger
 from record.notices import models as notices
 from record.policies import models as policies
@@ -32,6 +33,7 @@ MODULES: Final = (
     environments,
     deployments,
     policies,
+    judgements,
     notices,
     approvals,
     waivers,

@@ -1,4 +1,4 @@
-"""`python -m workers`: signs checkpoints, makes archives, sends notices, scrubs, until SIGTERM, which drains.
+"""`python -m workers`: signs checkpoints, judges, makes archives, sends notices, scrubs, until SIGTERM, which drains.
 
 Each of these is a loop that finds its work in PostgreSQL; the queue only makes some of it start sooner. A loop that ends by itself
 is a fault and ends the process with a status that is not zero, because half a worker looks like a whole one from outside: above all
@@ -22,6 +22,7 @@ from record.settings import Settings
 from workers.archives import Archives
 from workers.checkpoints import run_checkpoints
 from workers.deliveries import Deliveries, Telling
+from workers.judgements import run_judging
 from workers.listening import keep_listening
 from workers.metrics import MetricsServer, Pulse
 from workers.scrubbing import run_scrubbing
@@ -58,6 +59,7 @@ class Process:
         sweep = Sweep(self.record, self.work)
         loops = [
             self._begin("checkpoints", run_checkpoints(self.record, self._signing_ends, notary=self._notary)),
+            self._begin("judging", run_judging(self.record, self.stop)),
             self._begin("sweep", sweep.run(self.stop)),
             self._begin(
                 "queue", keep_listening(str(settings.redis_url), context, self.stop, messages_max=settings.jobs_max)
