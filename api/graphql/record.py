@@ -399,6 +399,8 @@ async def _notice(info: Info, moment: Moment, key: str) -> Node | None:
 
 async def _delivery(info: Info, moment: Moment, key: str) -> Node | None:
     return await delivery_of(info, moment, UUID(key))
+
+
 async def _framework(info: Info, moment: Moment, key: str) -> Node | None:
     return await framework_of(info, moment, FrameworkId(UUID(key)))
 
