@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from functools import lru_cache
-from typing import Annotated, TypeAlias
+from typing import Annotated
 from uuid import UUID
 
 import strawberry
@@ -27,6 +27,7 @@ from api.graphql.nodes import Node, split_id, uuid_in
 from api.graphql.notices import Notice, delivery_of, notice_named, notice_of, notice_page
 from api.graphql.organization import Organization
 from api.graphql.policies import Policy, policy_named, policy_of, policy_page, try_policy
+from api.graphql.searching import ABOUT_SEARCH, SearchHit, search
 from api.graphql.snapshots import Snapshot, SnapshotDifference, difference_of, snapshot_named
 from api.graphql.trails import Trail, trail_named
 from api.graphql.verdicts import Verdict
@@ -54,11 +55,6 @@ from record.ids import (
 from record.ledger import queries as ledger
 from record.moment import Moment
 from record.refusals import InvalidInput
-from record.search.queries import search
-
-SEARCH_HITS_MAX = 20
-
-SearchHit: TypeAlias = Annotated[Flow | Trail | Artifact, strawberry.union("SearchHit", description="Something found.")]
 
 
 @strawberry.type(description="The record at one moment. Everything below it is answered as of that moment.")
@@ -248,28 +244,7 @@ class Record:
     async def archive(self, info: Info, id: strawberry.ID) -> Archive | None:  # noqa: A002
         return await archive_of(info, self.moment, uuid_in(id, "Archive", field="id"))
 
-    @strawberry.field(
-        description="What begins with this text: flows and trails by name, trails and artifacts by commit, artifacts by name "
-        "or fingerprint. At most 20 of each."
-    )
-    async def search(self, info: Info, query: str) -> list[SearchHit]:
-        text = query.strip().removeprefix("sha256:")
-        if not 1 <= len(text) <= 256:
-            raise InvalidInput(
-                "Search for a text of 1 to 256 characters: a name, a commit, a fingerprint.", field="query"
-            )
-        readable = info.context.caller.readable_flows()
-        async with info.context.record.database.connection(self.moment.org_id) as connection:
-            found = await search(connection, self.moment, text, readable=readable, limit=SEARCH_HITS_MAX)
-        loaders = loaders_at(info, self.moment)
-        hits: list[Flow | Trail | Artifact | None] = []
-        flows = await loaders.flows.load_many(found.flows)
-        hits += [None if flow is None else Flow.of(flow, self.moment) for flow in flows]
-        trails = await loaders.trails.load_many(found.trails)
-        hits += [None if trail is None else Trail.of(trail, self.moment) for trail in trails]
-        reports = await loaders.reports.load_many(found.artifacts)
-        hits += [Artifact.of(each, self.moment) for each in reports]
-        return [hit for hit in hits if hit is not None]
+    search: list[SearchHit] = strawberry.field(resolver=search, description=ABOUT_SEARCH)
 
 
 @lru_cache(maxsize=4096)
