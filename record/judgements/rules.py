@@ -26,6 +26,8 @@ from record.verdicts import Reason, Status
 
 REASONS_MAX: Final = 20
 REASON_CHARACTERS_MAX: Final = 400
+FACTS_EXAMINED_MAX: Final = 20_000
+"""How many facts of one trail a round examines: a look examines them all. With a hundred facts that is two hundred looks."""
 
 
 class Kind(Enum):
@@ -177,11 +179,12 @@ def follow_trail(
 ) -> tuple[list[Look], datetime | None]:
     """Every look that a trail needs from `since` to the instant `until`, and when the next one is due by time alone.
 
-    `marks` are the entries that concern it meanwhile; `due` is when, as of `since`, it is due without any.
+    `marks` are the entries that concern it meanwhile; `due` is when, as of `since`, it is due without any. A trail with so many
+    facts and entries that looking after each would take too long is looked at after some of them, the last one included.
     """
     looks: list[Look] = []
     point = since
-    for mark in (*marks, None):
+    for mark in (*_some(marks, facts=len(history.facts.attestations) + len(history.facts.artifacts)), None):
         end = until if mark is None else mark.at
         while due is not None and (due < end or (mark is None and due == end)):
             point = Point(point.size, due)
@@ -192,6 +195,12 @@ def follow_trail(
             looks.append(look := look_at_trail(history, point, cause=mark.entry))
             due = look.holds_until
     return looks, due
+
+
+def _some(marks: Sequence[Mark], *, facts: int) -> Sequence[Mark]:
+    most = max(FACTS_EXAMINED_MAX // max(facts, 1), 1)
+    every = -(-len(marks) // most)
+    return marks if every <= 1 else marks[::-1][::every][::-1]
 
 
 def look_at_trail(history: TrailHistory, point: Point, *, cause: EntryIndex | None) -> Look:

@@ -1,11 +1,14 @@
 """What is news: every change of a verdict once, the same ones however looking is cut into rounds; and who counts as silent."""
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from record.attestations.rules import AttestationFact
 from record.clock import to_rfc3339
+from record.flows.templates import Template, Wanted
 from record.ids import EntryIndex, LedgerSize
 from record.judgements import rules
 from record.judgements.rules import UNJUDGED, Look, Mark, News, Point, Reporting, Standing, TrailHistory
@@ -103,6 +106,21 @@ def test_judgements_are_numbered_and_never_go_back(history: TrailHistory) -> Non
     assert [one.standing.number for one in told] == list(range(1, len(told) + 1))
     assert all(one.before.point <= one.look.point for one in told)
     assert all(one.before.status is not one.look.status for one in told)
+
+
+def test_a_trail_with_very_many_facts_is_looked_at_after_some_and_after_the_last() -> None:
+    facts = tuple(
+        AttestationFact(EntryIndex(number), UUID(int=number), "a", "generic", number % 2 == 0, "It is so.")
+        for number in range(1, 10_001)
+    )
+    template = Template((Wanted("a", "generic", 1),), ())
+    history = TrailHistory(TrailFacts("t1", template, 1, facts, ()), [(BEGUN, template, 1)])
+    marks = [Mark(fact.entry_index, NOW) for fact in facts[-500:]]
+
+    looks, _ = rules.follow_trail(history, marks, since=Point(LedgerSize(9_000), NOW), due=None, until=NOW)
+
+    assert len(looks) == rules.FACTS_EXAMINED_MAX // len(facts)
+    assert (looks[-1].cause, looks[-1].status) == (marks[-1].entry, Status.COMPLIANT)
 
 
 # --- snapshots and silence
