@@ -77,8 +77,7 @@ class Judgement(Node):
         if self.row.cause is None:
             return None
         info.context.caller.require(Action.READ)
-        async with info.context.record.database.connection(self.moment.org_id) as connection:
-            found = await ledger.entry(connection, self.moment, self.row.cause)
+        found = await loaders_at(info, self.moment).entries.load(self.row.cause)
         return None if found is None else Entry.of(found)
 
     @classmethod

@@ -6,15 +6,26 @@ from datetime import timedelta
 
 import pytest
 
+from embedded.postgres import SUPERUSER
+from embedded.servers import Stack
 from record.access.rules import Grant, Role
+from record.environments import reporting
+from record.environments import service as environments
+from record.environments.reporting import ReportSnapshot
+from record.environments.service import CreateEnvironment
 from record.flows import service as flows
 from record.flows.service import ChangeFlow
 from record.judgements import progress, queries, service
 from record.ledger.append import Ledger
 from record.readings import rows_of
+from record.record import Record
+from record.scrubbing import service as scrubbing
 from record.trails import service as trails
 from record.trails.service import BeginTrail
+from tests.record.environments.places import member
+from tests.record.house import DATABASE
 from tests.record.judgements.court import Court
+from tests.record.ledger.harness import LedgerUnderTest
 from tests.record.organizations import Organization
 from tests.record.statements import watched
 
@@ -311,3 +322,18 @@ async def test_judgements_are_as_they_were_at_an_earlier_size(court: Court) -> N
     await court.judge()
 
     assert await court.statuses(trail, size=size) == ["INCOMPLETE"]
+
+
+async def test_judgements_are_clean_under_the_scrubber_and_one_that_somebody_edits_is_named(
+    record: Record, stack: Stack
+) -> None:
+    made = await LedgerUnderTest.begin(record, stack.postgres.url(SUPERUSER, DATABASE), "scrubbed-judgements")
+    await environments.create(record, made.caller, CreateEnvironment("prod", "k8s"))
+    await reporting.report(record, made.caller, ReportSnapshot("prod", [member(1)]))
+    await service.judge(record, made.org_id, made.caller.organization)
+    await made.sign()
+    assert not (await scrubbing.scrub(record, made.org_id)).findings
+
+    await made.execute("UPDATE record.judgements SET status = 'COMPLIANT' WHERE org_id = $1")
+
+    assert {finding.place for finding in (await scrubbing.scrub(record, made.org_id)).findings} == {"judgements"}
