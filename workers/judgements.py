@@ -38,10 +38,10 @@ async def run_judging(record: Record, stop: asyncio.Event) -> None:
             is_behind = await judging.once()
         except (Refusal, asyncpg.PostgresError) as error:
             log.warning("judging waits", why=str(error))
-        # Under load it leaves PostgreSQL as much time to others as it took: rounds grow larger then, and cost less for each entry.
-        took = clock() - began
+        # Under load rounds grow larger, and each entry costs less. PostgreSQL gets a rest meanwhile, unless judging is behind.
+        pause = 0.001 if is_behind else max(interval, (clock() - began) / 2)
         with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), timeout=took if is_behind else max(interval, took))
+            await asyncio.wait_for(stop.wait(), timeout=pause)
 
 
 class Judging:

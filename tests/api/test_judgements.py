@@ -166,6 +166,7 @@ async def test_who_may_read_only_some_sees_only_their_judgements_and_nothing_of_
     court = client.court
     await flows.create(court.record, court.caller, CreateFlow("secret"))
     await court.trail(flow="secret")
+    await court.attest(flow="secret")
     await court.judge()
     await court.organization.hire("eve", Grant(Role.READER, environments=frozenset({"prod"})))
     await court.organization.hire("dan", Grant(Role.READER, flows=frozenset({"secret"})))
