@@ -5,9 +5,11 @@ from typing import Final
 from sqlmodel import SQLModel
 
 from record.access import models as access
+from record.approvals import models as approvals
 from record.archives import models as archives
 from record.artifacts import models as artifacts
 from record.attestations import models as attestations
+from record.controls import models as controls
 from record.deployments import models as deployments
 from record.environments import models as environments
 from record.evidence import models as evidence
@@ -15,9 +17,11 @@ from record.flows import models as flows
 from record.jobs import models as jobs
 from record.judgements import models as judgements
 from record.ledger import models as ledger
+from record.notices import models as notices
 from record.policies import models as policies
 from record.scrubbing import models as scrubbing
 from record.trails import models as trails
+from record.waivers import models as waivers
 
 MODULES: Final = (
     ledger,
@@ -30,7 +34,11 @@ MODULES: Final = (
     environments,
     deployments,
     policies,
+    controls,
     judgements,
+    notices,
+    approvals,
+    waivers,
     archives,
     scrubbing,
     jobs,

@@ -1,0 +1,249 @@
+"""Trails laid out for policies: once at an instant, however many artifacts and policies ask about them.
+
+What most trails have in common is found out first, because an environment has thousands of them: a trail in which nothing was
+overridden, nothing attested ahead of its artifact and nothing is wrong or missing is compliant for good, and whoever asks needs
+none of its findings. Everything else is examined by the trails' own rules, when somebody asks.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from record.artifacts.rules import Docket, about, open_docket
+from record.attestations.rules import AttestationFact
+from record.ids import EntryIndex
+from record.policies.courses import Course
+from record.policies.expressions import Value, known_of
+from record.policies.facts import ArtifactFacts, Membership
+from record.trails.facts import ArtifactFact, TrailFacts
+from record.trails.rules import Examination, examine_docket, examine_trail, is_plainly_compliant
+from record.verdicts import Reason
+
+Found: TypeAlias = tuple[Course, str, str, str | None, EntryIndex | None, Sequence[Reason]]
+"""How a rule fared on something, and why: its course, the subject, the sentence, the remedy, the entry, the steps below.
+
+A plain tuple: an environment has a hundred thousand of them, and a named one takes five times as long to make. A course that is
+`UNDECIDED` says that the rule does not apply there.
+"""
+
+
+def found(
+    course: Course,
+    subject: str,
+    explanation: str,
+    remedy: str | None = None,
+    entry_index: EntryIndex | None = None,
+    because: Sequence[Reason] = (),
+) -> Found:
+    """A finding with what it needs."""
+    return course, subject, explanation, remedy, entry_index, because
+
+
+class Held(NamedTuple):
+    """The attestations of one subject by name, names in order: of an artifact as it was reported, or of its trail."""
+
+    by_name: dict[str, list[AttestationFact]]
+    overrides: dict[str, AttestationFact]
+    report: ArtifactFact | None
+    trail: str
+
+    @property
+    def subject(self) -> str:
+        """How reasons name it."""
+        if self.report is None:
+            return f"trail {self.trail}"
+        return f"artifact {self.report.template_name} {self.report.fingerprint[:12]}…"
+
+
+Single: TypeAlias = "dict[str, AttestationFact | None]"
+"""Attestations by name or by type; None where there are several."""
+
+
+class Layout:
+    """A trail's facts by what they are about. Examined when somebody asks how the trail stands."""
+
+    __slots__ = (
+        "_docket",
+        "_examination",
+        "_held",
+        "_latest",
+        "_plain",
+        "by_fingerprint",
+        "is_simple",
+        "now",
+        "on_trail",
+        "trail",
+    )
+
+    def __init__(self, trail: TrailFacts, now: datetime) -> None:
+        self.trail = trail
+        self.now = now
+        self.on_trail: list[AttestationFact] = []
+        self.by_fingerprint: dict[str, list[AttestationFact]] = {}
+        self.is_simple = True
+        """Whether nothing was overridden, and nothing attested ahead of its artifact."""
+        self._held: Held | None = None
+        self._docket: Docket | None = None
+        self._examination: tuple[Examination, Course] | None = None
+        self._plain: bool | None = None
+        self._latest: dict[str, EntryIndex] | None = None
+        for fact in trail.attestations:
+            if fact.overrides is not None:
+                self.is_simple = False
+            if fact.fingerprint is not None:
+                held = self.by_fingerprint.get(fact.fingerprint)
+                if held is None:
+                    self.by_fingerprint[fact.fingerprint] = [fact]
+                else:
+                    held.append(fact)
+            elif fact.template_name is not None:
+                self.is_simple = False
+            else:
+                self.on_trail.append(fact)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the trail is compliant, and time alone changes nothing about that."""
+        if self._plain is None:
+            self._plain = self.is_simple and is_plainly_compliant(self.trail)
+        return self._plain
+
+    def is_latest(self, report: ArtifactFact) -> bool:
+        """Whether nothing was reported later under its template name: then it is a part of the trail's own verdict."""
+        if len(self.trail.artifacts) == 1:
+            return self.trail.artifacts[0].entry_index == report.entry_index
+        if self._latest is None:
+            self._latest = {}
+            for each in self.trail.artifacts:
+                if each.entry_index > self._latest.get(each.template_name, -1):
+                    self._latest[each.template_name] = each.entry_index
+        return self._latest.get(report.template_name) == report.entry_index
+
+    @property
+    def docket(self) -> Docket:
+        if self._docket is None:
+            self._docket = open_docket(self.trail, now=self.now)
+        return self._docket
+
+    def held(self) -> Held:
+        """What was attested of the trail."""
+        if self._held is None:
+            self._held = _held(self.on_trail, None, self.trail.name)
+        return self._held
+
+    def own(self, report: ArtifactFact) -> Held:
+        """What was attested of the artifact as it was reported there."""
+        if self.is_simple:
+            return _held(self.by_fingerprint.get(report.fingerprint, ()), report, self.trail.name)
+        return _held(about(self.docket, report), report, self.trail.name)
+
+    def examination(self) -> tuple[Examination, Course]:
+        """How the trail stands now, and how that goes on."""
+        if self._examination is None:
+            examination = examine_docket(self.docket)
+            later, status, until = [], examination.status, examination.holds_until()
+            while until is not None:
+                following = examine_trail(self.trail, now=until)
+                if following.status is not status:
+                    later.append((until, following.status))
+                    status = following.status
+                until = following.holds_until()
+            self._examination = examination, Course(examination.status, tuple(later))
+        return self._examination
+
+
+class Case:
+    """One membership, laid out: what conditions read, and what was attested of the artifact and of its trail.
+
+    `answers` are what was found already, by what was asked: policies tend to ask the same. `named` and `typed` hold every
+    attestation on both subjects of a simple trail, so that most questions are answered by looking once.
+    """
+
+    __slots__ = ("_known", "_own", "answers", "artifact", "layout", "membership", "named", "place", "typed")
+
+    def __init__(
+        self, membership: Membership, artifact: ArtifactFacts, layout: Layout, known: dict[str, Value]
+    ) -> None:
+        self.membership = membership
+        self.artifact = artifact
+        self.layout = layout
+        self.place = f"trail {membership.flow}/{layout.trail.name}"
+        self.answers: dict[str, Found] = {}
+        self.named: Single = {}
+        self.typed: Single = {}
+        self._known: tuple[dict[str, Value], bool] = known, False
+        self._own: Held | None = None
+        if layout.is_simple:
+            named, typed = self.named, self.typed
+            for facts in (layout.by_fingerprint.get(membership.artifact.fingerprint, ()), layout.on_trail):
+                for fact in facts:
+                    named[fact.name] = None if fact.name in named else fact
+                    typed[fact.type] = None if fact.type in typed else fact
+
+    @property
+    def known(self) -> dict[str, Value]:
+        """What conditions read."""
+        known, is_whole = self._known
+        if not is_whole:
+            artifact = self.artifact
+            known = {**known, "artifact.name": artifact.name, "artifact.fingerprint": artifact.fingerprint}
+            self._known = known, True
+        return known
+
+    @property
+    def own(self) -> Held:
+        """What was attested of the artifact."""
+        if self._own is None:
+            self._own = self.layout.own(self.membership.artifact)
+        return self._own
+
+    @property
+    def trails(self) -> Held:
+        """What was attested of its trail."""
+        return self.layout.held()
+
+
+class Bench:
+    """Where cases are laid out, at an instant."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now: Final = now
+        # By identity: to compare two trails would cost more than to examine one. What is keyed is kept: its id stays its own.
+        self._layouts: dict[int, Layout] = {}
+        self._flows: dict[tuple[str, int], tuple[Any, dict[str, Value]]] = {}
+
+    def cases(self, artifact: ArtifactFacts) -> Sequence[Case]:
+        """The artifact's memberships, in the order of the ledger."""
+        members: Sequence[Membership] = artifact.memberships
+        if len(members) > 1:
+            members = sorted(members, key=_entry_index)
+        return [self._case(artifact, membership) for membership in members]
+
+    def _case(self, artifact: ArtifactFacts, membership: Membership) -> Case:
+        trail = membership.trail
+        layout = self._layouts.get(id(trail))
+        if layout is None:
+            layout = self._layouts[id(trail)] = Layout(trail, self.now)
+        key = membership.flow, id(membership.flow_tags)
+        kept = self._flows.get(key)
+        if kept is None:
+            known = known_of(flow=membership.flow, tags=membership.flow_tags, artifact=None, fingerprint="")
+            kept = self._flows[key] = membership.flow_tags, known
+        return Case(membership, artifact, layout, kept[1])
+
+
+def _entry_index(membership: Membership) -> EntryIndex:
+    return membership.artifact.entry_index
+
+
+def _held(facts: Iterable[AttestationFact], report: ArtifactFact | None, trail: str) -> Held:
+    by_name: dict[str, list[AttestationFact]] = {}
+    overrides: dict[str, AttestationFact] = {}
+    for fact in facts:
+        if fact.overrides is None:
+            by_name.setdefault(fact.name, []).append(fact)
+        else:
+            other = overrides.get(fact.overrides)
+            if other is None or other.entry_index < fact.entry_index:
+                overrides[fact.overrides] = fact
+    return Held(dict(sorted(by_name.items())), overrides, report, trail)
