@@ -71,7 +71,9 @@ ORDER BY approval_id, number"""
 
 
 async def _with_acts(connection: Connection, moment: Moment, rows: Sequence[Any]) -> list[Approval]:
-    """The requests in these rows, with their acts: one statement."""
+    """The requests in these rows, with their acts: one statement, or none for no rows."""
+    if not rows:
+        return []
     ids = [row["approval_id"] for row in rows]
     acts: dict[ApprovalId, list[Done]] = defaultdict(list)
     for row in await connection.fetch(_ACTS, moment.org_id, moment.size, ids):
