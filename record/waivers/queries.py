@@ -123,13 +123,12 @@ async def expiring(connection: Connection, moment: Moment, until: datetime) -> l
 
 
 _STANDING = """
-CROSS JOIN LATERAL (
-    SELECT (
-        SELECT a.state FROM record.waiver_acts a
-        WHERE a.org_id = $1 AND a.waiver_id = w.waiver_id AND a.entry_index < $5 AND a.at < w.expires_at
-        ORDER BY a.number DESC LIMIT 1
-    ) AS state
-) acted
+LEFT JOIN LATERAL (
+    SELECT a.state FROM record.waiver_acts a
+    WHERE a.org_id = $1 AND a.waiver_id = w.waiver_id AND a.entry_index < $5
+      AND a.at < w.expires_at
+    ORDER BY a.number DESC LIMIT 1
+) acted ON true
 WHERE CASE WHEN acted.state = 'REVOKED' THEN acted.state
            WHEN w.expires_at <= $6 THEN 'EXPIRED' ELSE coalesce(acted.state, 'REQUESTED') END = $7"""
 """The states of `rules`, in SQL: the last act that took effect, unless time has ended what it left open."""
