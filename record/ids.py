@@ -22,6 +22,7 @@ ArchiveId = NewType("ArchiveId", UUID)
 PolicyId = NewType("PolicyId", UUID)
 EnvironmentId = NewType("EnvironmentId", UUID)
 DeploymentId = NewType("DeploymentId", UUID)
+JudgementId = NewType("JudgementId", UUID)
 ApprovalId = NewType("ApprovalId", UUID)
 WaiverId = NewType("WaiverId", UUID)
 
