@@ -17,6 +17,7 @@ from record.judgements import readings as judgements
 from record.ledger.append import idempotency_rows
 from record.ledger.entries import Entry
 from record.ledger.readings import Reading, Row
+from record.notices import readings as notices
 from record.policies import readings as policies
 from record.scrubbing import readings as scrubbing
 from record.trails import readings as trails
@@ -34,6 +35,7 @@ READINGS: Final[Mapping[str, Reading]] = MappingProxyType(
         **deployments.READINGS,
         **policies.READINGS,
         **judgements.READINGS,
+        **notices.READINGS,
         **approvals.READINGS,
         **waivers.READINGS,
         **archives.READINGS,

@@ -16,6 +16,7 @@ from record.flows import models as flows
 from record.jobs import models as jobs
 from record.judgements import models as judgements
 from record.ledger import models as ledger
+from record.notices import models as notices
 from record.policies import models as policies
 from record.scrubbing import models as scrubbing
 from record.trails import models as trails
@@ -33,6 +34,7 @@ MODULES: Final = (
     deployments,
     policies,
     judgements,
+    notices,
     approvals,
     waivers,
     archives,

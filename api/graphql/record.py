@@ -22,6 +22,7 @@ from api.graphql.judgements import Judgement, judgement_of, judgements_lately
 from api.graphql.ledger import After, Before, Entry, First, Last, Ledger
 from api.graphql.loaders import loaders_at
 from api.graphql.nodes import Node, split_id, uuid_in
+from api.graphql.notices import Notice, delivery_of, notice_named, notice_of, notice_page
 from api.graphql.organization import Organization
 from api.graphql.policies import Policy, policy_named, policy_of, policy_page, try_policy
 from api.graphql.snapshots import Snapshot, SnapshotDifference, difference_of, snapshot_named
@@ -182,6 +183,16 @@ class Record:
         templates: Annotated[bool, strawberry.argument(description="The templates of its flows.")] = False,
     ) -> AssertArtifactResult:
         return await assert_artifact(info, self.moment, fingerprint, By(environment, policies, templates))
+
+    @strawberry.field(description="Notices, by name. Needs the role admin.")
+    async def notices(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Notice]:
+        return await notice_page(info, self.moment, first=first, after=after, last=last, before=before)
+
+    @strawberry.field(description="The notice of this name; null when there is none. Needs the role admin.")
+    async def notice(self, info: Info, name: str) -> Notice | None:
+        return await notice_named(info, self.moment, name)
 
     @strawberry.field(description="The newest version of each custom attestation type.")
     async def attestation_types(self, info: Info) -> list[AttestationType]:
@@ -356,6 +367,14 @@ async def _policy(info: Info, moment: Moment, key: str) -> Node | None:
     return await policy_of(info, moment, PolicyId(UUID(key)))
 
 
+async def _notice(info: Info, moment: Moment, key: str) -> Node | None:
+    return await notice_of(info, moment, UUID(key))
+
+
+async def _delivery(info: Info, moment: Moment, key: str) -> Node | None:
+    return await delivery_of(info, moment, UUID(key))
+
+
 async def _archive(info: Info, moment: Moment, key: str) -> Node | None:
     return await archive_of(info, moment, UUID(key))
 
@@ -364,10 +383,12 @@ _FINDERS = {
     "ApiKey": _key,
     "Approval": _approval,
     "Archive": _archive,
+    "Delivery": _delivery,
     "Deployment": _deployment,
     "Environment": _environment,
     "Flow": _flow,
     "Judgement": judgement_of,
+    "Notice": _notice,
     "Policy": _policy,
     "Trail": _trail,
     "Artifact": _artifact,

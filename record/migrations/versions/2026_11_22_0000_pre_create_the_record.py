@@ -35,6 +35,7 @@ RECORD_TABLES = (
     "idempotency_keys",
     "judgements",
     "key_revocations",
+    "notices",
     "organizations",
     "policies",
     "policy_attachments",
@@ -395,6 +396,29 @@ STATEMENTS = (
     reason VARCHAR NOT NULL,
     PRIMARY KEY (org_id, key_id, entry_index)
 )""",
+    """CREATE TABLE record.notices (
+    org_id UUID NOT NULL,
+    notice_id UUID NOT NULL,
+    entry_index BIGINT NOT NULL,
+    version INTEGER NOT NULL,
+    name VARCHAR NOT NULL,
+    description VARCHAR NOT NULL,
+    channel VARCHAR NOT NULL,
+    targets JSONB NOT NULL,
+    triggers JSONB NOT NULL,
+    flows JSONB,
+    environments JSONB,
+    disabled BOOLEAN NOT NULL,
+    disabled_because VARCHAR,
+    secret_id UUID,
+    previous_secret_id UUID,
+    previous_secret_until TIMESTAMP WITH TIME ZONE,
+    recorded_by VARCHAR NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (org_id, notice_id, entry_index)
+)""",
+    """CREATE UNIQUE INDEX notices_by_name ON record.notices (org_id, name) WHERE version = 1""",
+    """CREATE UNIQUE INDEX notices_by_version ON record.notices (org_id, notice_id, version)""",
     """CREATE TABLE record.organizations (
     org_id UUID NOT NULL,
     entry_index BIGINT NOT NULL,
@@ -577,6 +601,34 @@ STATEMENTS = (
     """CREATE INDEX waivers_by_environment ON record.waivers (org_id, environment, entry_index)""",
     """CREATE INDEX waivers_by_expiry ON record.waivers (org_id, expires_at)""",
     """CREATE UNIQUE INDEX waivers_by_id ON record.waivers (org_id, waiver_id)""",
+    """CREATE TABLE ops.deliveries (
+    org_id UUID NOT NULL,
+    delivery_id UUID NOT NULL,
+    number BIGINT GENERATED ALWAYS AS IDENTITY,
+    notice_id UUID NOT NULL,
+    recipient VARCHAR NOT NULL,
+    type VARCHAR NOT NULL,
+    event VARCHAR NOT NULL,
+    entry_index BIGINT,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    outcome VARCHAR,
+    ended_at TIMESTAMP WITH TIME ZONE,
+    failure VARCHAR,
+    PRIMARY KEY (org_id, delivery_id)
+)""",
+    """CREATE INDEX deliveries_by_notice ON ops.deliveries (org_id, notice_id, number)""",
+    """CREATE TABLE ops.delivery_attempts (
+    org_id UUID NOT NULL,
+    delivery_id UUID NOT NULL,
+    number INTEGER NOT NULL,
+    began_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    ended_at TIMESTAMP WITH TIME ZONE,
+    delivered BOOLEAN,
+    response_status INTEGER,
+    response VARCHAR,
+    failure VARCHAR,
+    PRIMARY KEY (org_id, delivery_id, number)
+)""",
     """CREATE TABLE ops.environment_reports (
     org_id UUID NOT NULL,
     environment_id UUID NOT NULL,
@@ -637,6 +689,20 @@ STATEMENTS = (
 )
  WITH (fillfactor = 50)""",
     """CREATE UNIQUE INDEX ledgers_by_name ON ops.ledgers (name)""",
+    """CREATE TABLE ops.notice_cursors (
+    org_id UUID NOT NULL,
+    next_index BIGINT NOT NULL,
+    told_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (org_id)
+)""",
+    """CREATE TABLE ops.notice_secrets (
+    org_id UUID NOT NULL,
+    notice_id UUID NOT NULL,
+    secret_id UUID NOT NULL,
+    sealed BYTEA NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (org_id, notice_id, secret_id)
+)""",
     """CREATE TABLE ops.publications (
     org_id UUID NOT NULL,
     signed_size BIGINT NOT NULL,
