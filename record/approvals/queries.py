@@ -126,9 +126,18 @@ async def facts_about(
     }
 
 
+def fact_when(approval: Approval, at: datetime, before: EntryIndex) -> ApprovalFact | None:
+    """What policies would have counted at an earlier instant, by what was recorded before an entry; None before the request."""
+    stands = approval.standing_when(at, before)
+    return None if stands is None else _of_standing(approval, stands)
+
+
 def _fact(approval: Approval, now: datetime) -> ApprovalFact:
+    return _of_standing(approval, approval.standing(now))
+
+
+def _of_standing(approval: Approval, stands: Standing) -> ApprovalFact:
     """As rules of policies take it. Of commits of which some author is not known, none is: nobody can be told from that one."""
-    stands = approval.standing(now)
     return ApprovalFact(
         entry_index=approval.entry_index,
         fingerprint=approval.fingerprint,

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -69,6 +69,23 @@ async def by_ids(connection: Connection, moment: Moment, ids: Sequence[WaiverId]
     rows = await connection.fetch(f"{_SELECT} AND w.waiver_id = ANY($3::uuid[])", moment.org_id, moment.size, ids)
     found = {each.waiver_id: each for each in await _with_acts(connection, moment, rows)}
     return [found.get(waiver_id) for waiver_id in ids]
+
+
+async def of_environments(
+    connection: Connection, moment: Moment, environments: Sequence[EnvironmentId]
+) -> list[Waiver]:
+    """All waivers in these environments, whether or not they are in force: two statements."""
+    rows = await connection.fetch(
+        f"{_SELECT} AND w.environment_id = ANY($3::uuid[])", moment.org_id, moment.size, environments
+    )
+    return await _with_acts(connection, moment, rows)
+
+
+def fact_when(waiver: Waiver, at: datetime, before: EntryIndex) -> WaiverFact | None:
+    """What a waiver excused at an earlier instant, by what was recorded before an entry; None when it was not in force."""
+    acts = tuple(done for done in waiver.acts if done.entry_index < before and done.at <= at)
+    then = replace(waiver, acts=acts)
+    return _fact(then) if waiver.at <= at and then.state(at) is State.IN_FORCE else None
 
 
 async def facts_about(
