@@ -153,6 +153,26 @@ async def facts_about(
     return {fingerprint: tuple(facts) for fingerprint, facts in found.items()}
 
 
+def fact_when(approval: Approval, at: datetime, before: EntryIndex) -> ApprovalFact | None:
+    """What policies would have counted at an earlier instant, by what was recorded before an entry; None before the request."""
+    stands = approval.standing_when(at, before)
+    return None if stands is None else _of_standing(approval, stands)
+
+
+def _of_standing(approval: Approval, stands: Standing) -> ApprovalFact:
+    """As rules of policies take it. Of commits of which some author is not known, none is: nobody can be told from that one."""
+    return ApprovalFact(
+        entry_index=approval.entry_index,
+        fingerprint=approval.fingerprint,
+        environment=approval.environment,
+        approved_by=tuple((done.who, done.given_at, done.entry_index) for done in stands.approvals),
+        requested_by=approval.requester,
+        authors=approval.authors if approval.authors_known else (),
+        state=stands.state.value,
+        expires_at=approval.expires_at,
+    )
+
+
 _STANDING = """
 LEFT JOIN LATERAL (
     SELECT a.state FROM record.approval_acts a

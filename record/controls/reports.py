@@ -7,12 +7,13 @@ their own, in constant memory.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, TypeAlias
 
 from record.controls import population, queries
 from record.controls.mappings import PolicyRequired, Requirement
+from record.controls.past import past_of
 from record.controls.queries import Control, Framework
 from record.controls.rules import Basis, Change, ChangeKind, Court, Finding, Place, Tally, Window, in_scope, tally
 from record.database import Connection
@@ -158,8 +159,13 @@ async def court_of(
     fingerprints = list(dict.fromkeys(each.fingerprint for each in changes if each.kind is ChangeKind.DEPLOYMENT))
     ids = list(dict.fromkeys(each.environment_id for each in changes))
     places = [each for each in await environments.by_ids(connection, moment, ids) if each is not None]
-    facts = await presence.facts_about(connection, moment, fingerprints, list(understood.values()), places)
-    return Court(facts, understood, now=moment.instant)
+    known = await presence.facts_about(connection, moment, fingerprints, list(understood.values()), places)
+    history = await past_of(connection, moment, fingerprints, ids)
+    facts = {
+        fingerprint: replace(each, approvals=history.approvals_now(moment, fingerprint))
+        for fingerprint, each in known.items()
+    }
+    return Court(facts, understood, now=moment.instant, history=history)
 
 
 def _sheets(

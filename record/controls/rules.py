@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from record.clock import to_rfc3339
 from record.controls.mappings import ApprovalRequired, AttestationRequired, PolicyRequired, Requirement
@@ -26,7 +26,7 @@ from record.ids import DeploymentId, EntryIndex, EnvironmentId, Fingerprint, Led
 from record.policies.bench import Bench, Found
 from record.policies.courses import MISSING, UNDECIDED, Course, followed
 from record.policies.evidence import attested
-from record.policies.facts import ApprovalFact, ArtifactFacts, Membership
+from record.policies.facts import ApprovalFact, ArtifactFacts, Membership, WaiverFact
 from record.policies.forms import Approved, Attested, Policy
 from record.policies.rules import judge_artifact_by
 from record.policies.running import approved
@@ -126,10 +126,26 @@ class Tally:
         return self.population - self.met(basis)
 
 
+class History(Protocol):
+    """What knows how approvals and waivers stood when a change was made."""
+
+    def approvals_at(self, change: Change) -> tuple[ApprovalFact, ...]: ...
+
+    def waivers_at(self, change: Change) -> tuple[WaiverFact, ...]: ...
+
+
 class Court:
     """Looks at changes, with what is known of their artifacts, at one moment. What it worked out for now it keeps."""
 
-    def __init__(self, facts: Mapping[str, ArtifactFacts], policies: Mapping[str, Policy], *, now: datetime) -> None:
+    def __init__(
+        self,
+        facts: Mapping[str, ArtifactFacts],
+        policies: Mapping[str, Policy],
+        *,
+        now: datetime,
+        history: History | None = None,
+    ) -> None:
+        self._history = history
         self._facts = facts
         self._policies = policies
         self._now = Bench(now)
@@ -142,7 +158,7 @@ class Court:
         facts = replace(facts, name=change.name)
         if basis is Basis.WHEN_DEPLOYED:
             bench = Bench(change.place.at)
-            view = _View(as_it_stood(facts, change), change, bench, self._policies)
+            view = _View(as_it_stood(facts, change, self._history), change, bench, self._policies)
             found = [view.resolved(requirement) for requirement in requirements]
             return Finding(_all_met(found), tuple([reason for _, reason in found]))
         view = _View(facts, change, self._now, self._policies)
@@ -178,8 +194,11 @@ def entries_of(change: Change, finding: Finding, mapping: EntryIndex) -> tuple[E
     return tuple(sorted(found))
 
 
-def as_it_stood(facts: ArtifactFacts, change: Change) -> ArtifactFacts:
-    """What was known of the artifact when it was deployed: nothing recorded later, nothing that ended later ended yet."""
+def as_it_stood(facts: ArtifactFacts, change: Change, history: History | None = None) -> ArtifactFacts:
+    """What was known of the artifact when it was deployed: nothing recorded later, nothing that ended later ended yet.
+
+    Without a history, of approvals and waivers only what came later is left out.
+    """
     size = change.known_size
     trails: dict[int, TrailFacts] = {}
     for each in facts.memberships:
@@ -199,8 +218,12 @@ def as_it_stood(facts: ArtifactFacts, change: Change) -> ArtifactFacts:
     return replace(
         facts,
         memberships=tuple(memberships),
-        approvals=tuple([_approval_then(each, size) for each in facts.approvals if each.entry_index < size]),
-        waivers=tuple([each for each in facts.waivers if each.entry_index < size]),
+        approvals=tuple([_approval_then(each, size) for each in facts.approvals if each.entry_index < size])
+        if history is None
+        else history.approvals_at(change),
+        waivers=tuple([each for each in facts.waivers if each.entry_index < size])
+        if history is None
+        else history.waivers_at(change),
         runs=tuple(
             [
                 replace(run, until=None) if run.until is not None and run.until > at else run

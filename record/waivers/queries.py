@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -37,6 +37,11 @@ class Waiver:
         """Where it stands at an instant."""
         return state_after(self.acts, self.expires_at, now=now)
 
+    @property
+    def acceptance(self) -> Done | None:
+        """How it was put in force."""
+        return next((done for done in self.acts if done.act is Act.ACCEPT and done.at < self.expires_at), None)
+
 
 _COLUMNS = """w.entry_index, w.waiver_id, w.environment_id, w.environment, w.fingerprint, w.name, w.policy, w.rule, w.reason,
        w.requester_id, w.requested_by, w.requested_for, w.expires_at, w.at"""
@@ -66,6 +71,38 @@ async def by_ids(connection: Connection, moment: Moment, ids: Sequence[WaiverId]
     rows = await connection.fetch(f"{_SELECT} AND w.waiver_id = ANY($3::uuid[])", moment.org_id, moment.size, ids)
     found = {each.waiver_id: each for each in await _with_acts(connection, moment, rows)}
     return [found.get(waiver_id) for waiver_id in ids]
+
+
+async def of_environments(
+    connection: Connection, moment: Moment, environments: Sequence[EnvironmentId]
+) -> list[Waiver]:
+    """All waivers in these environments, whether or not they are in force: two statements."""
+    rows = await connection.fetch(
+        f"{_SELECT} AND w.environment_id = ANY($3::uuid[])", moment.org_id, moment.size, environments
+    )
+    return await _with_acts(connection, moment, rows)
+
+
+def fact_when(waiver: Waiver, at: datetime, before: EntryIndex) -> WaiverFact | None:
+    """What a waiver excused at an earlier instant, by what was recorded before an entry; None when it was not in force."""
+    acts = tuple(done for done in waiver.acts if done.entry_index < before and done.at <= at)
+    then = replace(waiver, acts=acts)
+    return _fact(then) if waiver.at <= at and then.state(at) is State.IN_FORCE else None
+
+
+def _fact(waiver: Waiver) -> WaiverFact:
+    accepted = waiver.acceptance
+    assert accepted is not None  # it is in force
+    return WaiverFact(
+        entry_index=accepted.entry_index,
+        waiver_id=str(waiver.waiver_id),
+        environment=waiver.environment,
+        fingerprint=waiver.fingerprint,
+        rule=None if waiver.rule is None else f"{waiver.policy}/{waiver.rule}",
+        accepted_by=accepted.principal,
+        reason=waiver.reason,
+        expires_at=waiver.expires_at,
+    )
 
 
 _IN_FORCE = """
