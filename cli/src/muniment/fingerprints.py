@@ -21,10 +21,17 @@ class FingerprintError(ValueError):
 
 def file_fingerprint(path: Path) -> str:
     """The SHA-256 of the file's bytes."""
+    return file_digest(path)
+
+
+def file_digest(path: str | os.PathLike[str]) -> str:
+    """The SHA-256 of the file's bytes, read piece by piece."""
     hasher = hashlib.sha256()
-    with path.open("rb") as file:
-        for piece in iter(lambda: file.read(_PIECE_BYTES), b""):
-            hasher.update(piece)
+    piece = bytearray(_PIECE_BYTES)
+    view = memoryview(piece)
+    with open(path, "rb", buffering=0) as file:
+        while count := file.readinto(view):
+            hasher.update(view[:count])
     return hasher.hexdigest()
 
 
