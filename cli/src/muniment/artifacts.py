@@ -1,0 +1,136 @@
+"""What an artifact is known by, whatever it is: a file, a directory, an image in a registry or in the engine on this machine.
+
+The commands that take an artifact share the options that `add_options` adds, and ask `fingerprint_of` with what was given.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from muniment.fingerprints import (
+    FingerprintError,
+    directory_fingerprint,
+    file_fingerprint,
+    kosli_directory_fingerprint,
+)
+
+TYPES = ("file", "dir", "oci", "docker")
+DIRECTORY_HASHES = ("dirHash1", "kosli")
+
+
+class Fingerprinted(NamedTuple):
+    """An artifact's fingerprint, and what is to be said on stderr of how it was found."""
+
+    fingerprint: str
+    remarks: tuple[str, ...] = ()
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say what an artifact is."""
+    options = parser.add_argument_group("the artifact")
+    options.add_argument(
+        "--artifact-type",
+        "-t",
+        choices=TYPES,
+        help="file, dir, oci (ask the registry) or docker (ask the engine); default: what lies at the path",
+    )
+    options.add_argument(
+        "--exclude",
+        "-x",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="leave these out of a directory: globs, several separated by commas; also read from its .muniment_ignore",
+    )
+    options.add_argument(
+        "--dir-hash", choices=DIRECTORY_HASHES, default="dirHash1", help="how to fingerprint a directory"
+    )
+    options.add_argument("--registry-username", metavar="NAME", help="user of the registry; default: docker's login")
+    options.add_argument("--registry-password", metavar="PASSWORD", help="that user's password or token")
+    options.add_argument(
+        "--platform", metavar="OS/ARCH", help="of an image for several platforms, the digest of this one"
+    )
+
+
+def patterns(given: Sequence[str]) -> list[str]:
+    """Values that may be repeated, and separated by commas."""
+    return [part.strip() for each in given for part in each.split(",") if part.strip()]
+
+
+def fingerprint_of(
+    name: str,
+    artifact_type: str | None = None,
+    *,
+    exclude: Sequence[str] = (),
+    dir_hash: str = "dirHash1",
+    registry_username: str | None = None,
+    registry_password: str | None = None,
+    platform: str | None = None,
+) -> Fingerprinted:
+    """The fingerprint of a path or an image. Raises FingerprintError, whose text says what to do."""
+    if artifact_type == "oci":
+        return _in_registry(name, registry_username, registry_password, platform)
+    if artifact_type == "docker":
+        return _in_engine(name)
+    path = Path(name)
+    is_directory = path.is_dir()
+    if artifact_type is not None and path.exists() and is_directory != (artifact_type == "dir"):
+        raise FingerprintError(
+            f"{name} is {'a directory' if is_directory else 'no directory'}. "
+            f"Give --artifact-type {'dir' if is_directory else 'file'}."
+        )
+    try:
+        if not is_directory:
+            return Fingerprinted(file_fingerprint(path))
+        if dir_hash == "kosli":
+            return Fingerprinted(kosli_directory_fingerprint(path, exclude))
+        fingerprint, links = directory_fingerprint(path, exclude)
+    except OSError as error:
+        raise FingerprintError(f"{name} cannot be read ({error.strerror}). {_advice(name, artifact_type)}") from None
+    return Fingerprinted(fingerprint, (f"{links} symbolic links are not part of the fingerprint",) if links else ())
+
+
+def _advice(name: str, artifact_type: str | None) -> str:
+    if artifact_type is None and not Path(name).exists() and (":" in name or "@" in name):
+        return "If it is an image, give --artifact-type oci or docker."
+    return "Name a readable file or directory."
+
+
+def _in_registry(name: str, user: str | None, password: str | None, platform: str | None) -> Fingerprinted:
+    from muniment.images.credentials import Credentials
+    from muniment.images.references import NotAnImage, parse_reference
+    from muniment.images.registry import Registry, RegistryError
+
+    if bool(user) != bool(password):
+        raise FingerprintError("A registry's user needs a password. Give both, or neither and log in with docker.")
+    try:
+        reference = parse_reference(name)
+        credentials = Credentials(user, password) if user and password else None
+        return Fingerprinted(Registry(reference.registry, credentials).digest(reference, platform))
+    except (NotAnImage, RegistryError) as error:
+        raise FingerprintError(str(error)) from None
+
+
+def _in_engine(name: str) -> Fingerprinted:
+    from muniment.images.daemon import DaemonError, daemon, image_digest
+    from muniment.images.references import NotAnImage, parse_reference
+
+    try:
+        parse_reference(name)
+        image = daemon().images([name]).get(name)
+    except (NotAnImage, DaemonError) as error:
+        raise FingerprintError(str(error)) from None
+    digest = image_digest(image, name) if image is not None else None
+    if digest is None:
+        raise FingerprintError(
+            f"The container engine has no image {name}. Build or pull it first, or correct the name."
+        )
+    if digest.from_registry:
+        return Fingerprinted(digest.digest)
+    return Fingerprinted(
+        digest.digest,
+        (f"{name} was never pushed or pulled: this is the engine's id of it, and a registry may give another digest",),
+    )
