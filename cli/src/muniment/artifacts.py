@@ -1,12 +1,11 @@
 """What an artifact is known by, whatever it is: a file, a directory, an image in a registry or in the engine on this machine.
 
-The commands that take an artifact share the options that `add_options` adds, and ask `fingerprint_of` with what was given.
+What a fingerprint costs is imported when it is asked for: a file needs no TLS, and an image no walk through directories.
 """
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +15,10 @@ from muniment.fingerprints import (
     file_fingerprint,
     kosli_directory_fingerprint,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 TYPES = ("file", "dir", "oci", "docker")
 DIRECTORY_HASHES = ("dirHash1", "kosli")
@@ -28,38 +31,6 @@ class Fingerprinted(NamedTuple):
     remarks: tuple[str, ...] = ()
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options that say what an artifact is."""
-    options = parser.add_argument_group("the artifact")
-    options.add_argument(
-        "--artifact-type",
-        "-t",
-        choices=TYPES,
-        help="file, dir, oci (ask the registry) or docker (ask the engine); default: what lies at the path",
-    )
-    options.add_argument(
-        "--exclude",
-        "-x",
-        action="append",
-        default=[],
-        metavar="PATTERN",
-        help="leave these out of a directory: globs, several separated by commas; also read from its .muniment_ignore",
-    )
-    options.add_argument(
-        "--dir-hash", choices=DIRECTORY_HASHES, default="dirHash1", help="how to fingerprint a directory"
-    )
-    options.add_argument("--registry-username", metavar="NAME", help="user of the registry; default: docker's login")
-    options.add_argument("--registry-password", metavar="PASSWORD", help="that user's password or token")
-    options.add_argument(
-        "--platform", metavar="OS/ARCH", help="of an image for several platforms, the digest of this one"
-    )
-
-
-def patterns(given: Sequence[str]) -> list[str]:
-    """Values that may be repeated, and separated by commas."""
-    return [part.strip() for each in given for part in each.split(",") if part.strip()]
-
-
 def fingerprint_of(
     name: str,
     artifact_type: str | None = None,
@@ -69,12 +40,14 @@ def fingerprint_of(
     registry_username: str | None = None,
     registry_password: str | None = None,
     platform: str | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Fingerprinted:
     """The fingerprint of a path or an image. Raises FingerprintError, whose text says what to do."""
+    environment = os.environ if environment is None else environment
     if artifact_type == "oci":
-        return _in_registry(name, registry_username, registry_password, platform)
+        return _in_registry(name, registry_username, registry_password, platform, environment)
     if artifact_type == "docker":
-        return _in_engine(name)
+        return _in_engine(name, environment)
     path = Path(name)
     is_directory = path.is_dir()
     if artifact_type is not None and path.exists() and is_directory != (artifact_type == "dir"):
@@ -99,8 +72,10 @@ def _advice(name: str, artifact_type: str | None) -> str:
     return "Name a readable file or directory."
 
 
-def _in_registry(name: str, user: str | None, password: str | None, platform: str | None) -> Fingerprinted:
-    from muniment.images.credentials import Credentials
+def _in_registry(
+    name: str, user: str | None, password: str | None, platform: str | None, environment: Mapping[str, str]
+) -> Fingerprinted:
+    from muniment.images.credentials import Credentials, credentials_for
     from muniment.images.references import NotAnImage, parse_reference
     from muniment.images.registry import Registry, RegistryError
 
@@ -108,19 +83,19 @@ def _in_registry(name: str, user: str | None, password: str | None, platform: st
         raise FingerprintError("A registry's user needs a password. Give both, or neither and log in with docker.")
     try:
         reference = parse_reference(name)
-        credentials = Credentials(user, password) if user and password else None
-        return Fingerprinted(Registry(reference.registry, credentials).digest(reference, platform))
+        given = Credentials(user, password) if user and password else credentials_for(reference.registry, environment)
+        return Fingerprinted(Registry(reference.registry, given).digest(reference, platform))
     except (NotAnImage, RegistryError) as error:
         raise FingerprintError(str(error)) from None
 
 
-def _in_engine(name: str) -> Fingerprinted:
+def _in_engine(name: str, environment: Mapping[str, str]) -> Fingerprinted:
     from muniment.images.daemon import DaemonError, daemon, image_digest
     from muniment.images.references import NotAnImage, parse_reference
 
     try:
         parse_reference(name)
-        image = daemon().images([name]).get(name)
+        image = daemon(environment).images([name]).get(name)
     except (NotAnImage, DaemonError) as error:
         raise FingerprintError(str(error)) from None
     digest = image_digest(image, name) if image is not None else None

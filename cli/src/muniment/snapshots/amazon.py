@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from muniment.snapshots.members import SnapshotError
+from muniment.snapshots.members import SnapshotError, Unanswered
 
 _WORKERS = 16
 
@@ -44,13 +44,13 @@ def client(
 
 @contextmanager
 def sentences() -> Iterator[None]:
-    """Turns what Amazon's library raises into a SnapshotError."""
+    """Turns what Amazon's library raises into a sentence."""
     import botocore.exceptions
 
     try:
         yield
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
-        raise SnapshotError(f"AWS says: {error}") from None
+        raise Unanswered(f"AWS says: {error}") from None
 
 
 def pages(asked: Any, operation: str, key: str, **words: Any) -> Iterator[Any]:

@@ -18,7 +18,7 @@ from urllib.parse import quote, urlencode
 
 from muniment.snapshots.choice import Choice
 from muniment.snapshots.kubernetes import Owner, owners_in, report_of_pods
-from muniment.snapshots.members import Report, SnapshotError
+from muniment.snapshots.members import Report, SnapshotError, Unanswered
 from muniment.snapshots.programs import answer_of, ask
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -97,7 +97,7 @@ class Kubectl:
 def _items(said: Any) -> list[dict[str, Any]]:
     items = said.get("items") if isinstance(said, dict) else None
     if not isinstance(items, list):
-        raise SnapshotError("The cluster answers no list. Ask it yourself: kubectl get pods --output json.")
+        raise Unanswered("The cluster answers no list. Ask it yourself: kubectl get pods --output json.")
     return items
 
 
@@ -163,15 +163,15 @@ class InCluster:
             if answer.status == 404:
                 return None
             if answer.status != 200:
-                raise SnapshotError(f"The cluster's API answers {_told(body, answer.status)}. Try again.")
+                raise Unanswered(f"The cluster's API answers {_told(body, answer.status)}. Try again.")
             return json.loads(body)
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise SnapshotError(f"The cluster's API cannot be asked ({error}). Check the pod's network.") from None
+            raise Unanswered(f"The cluster's API cannot be asked ({error}). Check the pod's network.") from None
         finally:
             connection.close()
 
 
-class _NotAllowedError(SnapshotError):
+class _NotAllowedError(Unanswered):
     """The account may not do this."""
 
     def __init__(self, told: str) -> None:

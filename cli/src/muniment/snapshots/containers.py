@@ -8,7 +8,7 @@ from typing import Any
 
 from muniment.images.daemon import Daemon, DaemonError, image_digest
 from muniment.snapshots.choice import Choice
-from muniment.snapshots.members import Member, Report, SnapshotError, instant, together, unreadable
+from muniment.snapshots.members import Member, Report, Unanswered, instant, together, unreadable
 
 
 def report_of_containers(
@@ -27,12 +27,12 @@ def report_of_containers(
 
 
 def report_of_daemon(engine: Daemon, chosen: Choice) -> Report:
-    """Everything that runs in this engine. Raises SnapshotError."""
+    """Everything that runs in this engine. Raises Unanswered."""
     try:
         containers = [each for each in engine.running() if chosen.takes(_name(each))]
         images = engine.images(sorted({str(each.get("Image") or "") for each in containers} - {""}))
     except DaemonError as error:
-        raise SnapshotError(str(error)) from None
+        raise Unanswered(str(error)) from None
     return report_of_containers(containers, images, chosen, socket.gethostname())
 
 

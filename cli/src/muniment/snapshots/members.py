@@ -13,14 +13,26 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
+from muniment.exits import CommandError, ExitCode
+
 _LISTED_BYTES_MAX = 3_000
 _FACT_BYTES_MAX = 900
 _CREATED_MAX = 200
 _NAME_MAX = 1_024
 
 
-class SnapshotError(Exception):
-    """There can be no report. The text says why, and what to do."""
+class SnapshotError(CommandError):
+    """There can be no report, because of how it was asked for. The text says why, and what to do."""
+
+    def __init__(self, message: str, code: ExitCode = ExitCode.BAD_USAGE) -> None:
+        super().__init__(message, code)
+
+
+class Unanswered(SnapshotError):  # noqa: N818 (says what happened)
+    """There can be no report, because the platform does not tell what runs."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, ExitCode.UNREACHABLE)
 
 
 @dataclass(frozen=True)

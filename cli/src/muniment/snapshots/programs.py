@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from muniment.snapshots.members import SnapshotError
+from muniment.snapshots.members import SnapshotError, Unanswered
 
 _SECONDS = 300.0
 
@@ -31,14 +31,14 @@ def ask(program: str, words: Sequence[str], *, install: str) -> Answer:
             [whole, *words], stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=False
         )
     except (OSError, subprocess.SubprocessError) as error:
-        raise SnapshotError(f"{program} cannot be run ({error}). {install}") from None
+        raise Unanswered(f"{program} cannot be run ({error}). {install}") from None
     talk = ran.stderr.decode("utf-8", "replace").strip()
     if ran.returncode != 0:
         return Answer(ran.returncode, None, talk)
     try:
         return Answer(0, json.loads(ran.stdout), talk)
     except ValueError:
-        raise SnapshotError(f"{program} {' '.join(words[:3])} answers what is no JSON. Run it yourself.") from None
+        raise Unanswered(f"{program} {' '.join(words[:3])} answers what is no JSON. Run it yourself.") from None
 
 
 def answer_of(program: str, words: Sequence[str], *, install: str) -> Any:
@@ -46,5 +46,5 @@ def answer_of(program: str, words: Sequence[str], *, install: str) -> Any:
     answer = ask(program, words, install=install)
     if answer.code != 0:
         last = answer.talk.splitlines()[-1] if answer.talk else f"exit code {answer.code}"
-        raise SnapshotError(f"{program} {' '.join(words[:3])} fails: {last}")
+        raise Unanswered(f"{program} {' '.join(words[:3])} fails: {last}")
     return answer.said

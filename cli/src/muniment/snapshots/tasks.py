@@ -8,7 +8,7 @@ from typing import Any
 from muniment.images.references import digest_in
 from muniment.snapshots import amazon
 from muniment.snapshots.choice import Choice
-from muniment.snapshots.members import Member, Report, SnapshotError, instant, together, unreadable
+from muniment.snapshots.members import Member, Report, Unanswered, instant, together, unreadable
 
 _DESCRIBED_AT_ONCE = 100
 
@@ -44,7 +44,7 @@ def _tasks_of(asked: Any, cluster: str) -> list[Any]:
         # A task that ended in between is missing, and that is the truth. Anything else is not.
         failed = [each for each in answer.get("failures") or () if each.get("reason") != "MISSING"]
         if failed:
-            raise SnapshotError(f"ECS does not describe {failed[0].get('arn')}: {failed[0].get('reason')}. Try again.")
+            raise Unanswered(f"ECS does not describe {failed[0].get('arn')}: {failed[0].get('reason')}. Try again.")
     return found
 
 
