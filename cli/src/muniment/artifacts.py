@@ -6,13 +6,12 @@ What a fingerprint costs is imported when it is asked for: a file needs no TLS, 
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import NamedTuple
 
 from muniment.fingerprints import (
     FingerprintError,
     directory_fingerprint,
-    file_fingerprint,
+    file_digest,
     kosli_directory_fingerprint,
 )
 
@@ -48,16 +47,18 @@ def fingerprint_of(
         return _in_registry(name, registry_username, registry_password, platform, environment)
     if artifact_type == "docker":
         return _in_engine(name, environment)
-    path = Path(name)
-    is_directory = path.is_dir()
-    if artifact_type is not None and path.exists() and is_directory != (artifact_type == "dir"):
+    is_directory = os.path.isdir(name)
+    if artifact_type is not None and os.path.exists(name) and is_directory != (artifact_type == "dir"):
         raise FingerprintError(
             f"{name} is {'a directory' if is_directory else 'no directory'}. "
             f"Give --artifact-type {'dir' if is_directory else 'file'}."
         )
     try:
         if not is_directory:
-            return Fingerprinted(file_fingerprint(path))
+            return Fingerprinted(file_digest(name))
+        from pathlib import Path
+
+        path = Path(name)
         if dir_hash == "kosli":
             return Fingerprinted(kosli_directory_fingerprint(path, exclude))
         fingerprint, links = directory_fingerprint(path, exclude)
@@ -67,7 +68,7 @@ def fingerprint_of(
 
 
 def _advice(name: str, artifact_type: str | None) -> str:
-    if artifact_type is None and not Path(name).exists() and (":" in name or "@" in name):
+    if artifact_type is None and not os.path.exists(name) and (":" in name or "@" in name):
         return "If it is an image, give --artifact-type oci or docker."
     return "Name a readable file or directory."
 

@@ -29,3 +29,26 @@ class CommandError(Exception):
         super().__init__(message)
         self.message = message
         self.code = code
+
+
+class BadUsage(CommandError):
+    """The command makes no sense as it was given."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, ExitCode.BAD_USAGE)
+
+
+class Unreachable(CommandError):
+    """The server did not answer, or not usefully, as often and as long as it was asked. It may have recorded what it was sent."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, ExitCode.UNREACHABLE)
+
+
+class Refused(CommandError):
+    """The server said no: `message` is its sentence, `refusal` its stable code such as NOT_FOUND."""
+
+    def __init__(self, message: str, refusal: str) -> None:
+        unauthorised = refusal in ("UNAUTHENTICATED", "NOT_ALLOWED")
+        super().__init__(message, ExitCode.NOT_AUTHORISED if unauthorised else ExitCode.UNREACHABLE)
+        self.refusal = refusal

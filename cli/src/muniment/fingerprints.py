@@ -13,11 +13,14 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
-from typing import NamedTuple, NoReturn
 
-from muniment.exclusions import Exclusions
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+    from typing import NoReturn
+
+    from muniment.exclusions import Exclusions
 
 _PIECE_BYTES = 1 << 20
 
@@ -26,19 +29,19 @@ class FingerprintError(ValueError):
     """This has no fingerprint. The text says why, and what to do."""
 
 
-class DirectoryFingerprint(NamedTuple):
-    """A directory's fingerprint, and how many symbolic links were left out of it."""
-
-    fingerprint: str
-    links: int
-
-
 def file_fingerprint(path: Path) -> str:
     """The SHA-256 of the file's bytes. Raises OSError."""
+    return file_digest(path)
+
+
+def file_digest(path: str | os.PathLike[str]) -> str:
+    """The SHA-256 of the file's bytes, read piece by piece."""
     hasher = hashlib.sha256()
-    with path.open("rb") as file:
-        for piece in iter(lambda: file.read(_PIECE_BYTES), b""):
-            hasher.update(piece)
+    piece = bytearray(_PIECE_BYTES)
+    view = memoryview(piece)
+    with open(path, "rb", buffering=0) as file:
+        while count := file.readinto(view):
+            hasher.update(view[:count])
     return hasher.hexdigest()
 
 
@@ -54,27 +57,34 @@ def tree_fingerprint(files: Iterable[tuple[bytes, str]]) -> str:
     return hasher.hexdigest()
 
 
-def directory_fingerprint(path: Path, exclude: Sequence[str] = ()) -> DirectoryFingerprint:
-    """The directory's dirHash1. Raises OSError for the directory itself, FingerprintError for what is below it."""
+def directory_fingerprint(path: Path, exclude: Sequence[str] = ()) -> tuple[str, int]:
+    """The directory's dirHash1, and how many symbolic links were left out.
+
+    Raises OSError for the directory itself, FingerprintError for what is below it.
+    """
+    from muniment.exclusions import Exclusions
+
     exclusions = Exclusions.of(path, exclude)
     files: list[tuple[bytes, str]] = []
     links = 0
     for folder, folders, names in os.walk(path, onerror=_unlisted(path)):
-        below = Path(folder).relative_to(path)
-        folders[:] = [name for name in folders if not exclusions.leave_out((below / name).as_posix())]
-        kept = [name for name in names if not exclusions.leave_out((below / name).as_posix())]
-        for name in [*folders, *kept]:
-            whole = Path(folder) / name
-            mode = whole.lstat().st_mode
+        inside = os.path.relpath(folder, path)
+        before = "" if inside == os.curdir else inside.replace(os.sep, "/") + "/"
+        folders[:] = [name for name in folders if not exclusions.leave_out(before + name)]
+        for name in [*folders, *(name for name in names if not exclusions.leave_out(before + name))]:
+            whole = os.path.join(folder, name)
+            mode = os.lstat(whole).st_mode
             if stat.S_ISLNK(mode):
                 links += 1
             elif stat.S_ISREG(mode):
-                files.append((os.fsencode((below / name).as_posix()), _content(whole)))
-    return DirectoryFingerprint(tree_fingerprint(files), links)
+                files.append((os.fsencode(before + name), _content(whole)))
+    return tree_fingerprint(files), links
 
 
 def kosli_directory_fingerprint(path: Path, exclude: Sequence[str] = ()) -> str:
     """The directory's fingerprint as Kosli's client computes it. Raises like `directory_fingerprint`."""
+    from muniment.exclusions import Exclusions
+
     hasher = hashlib.sha256()
     _add_folder(hasher, path, path, Exclusions.of(path, exclude))
     return hasher.hexdigest()
@@ -101,9 +111,9 @@ def _add_folder(hasher: hashlib._Hash, top: Path, folder: Path, exclusions: Excl
             hasher.update(_content(whole).encode("ascii"))
 
 
-def _content(path: Path) -> str:
+def _content(path: str | os.PathLike[str]) -> str:
     try:
-        return file_fingerprint(path)
+        return file_digest(path)
     except OSError as error:
         raise FingerprintError(
             f"{path} cannot be read ({error.strerror}). Make it readable, or leave it out with --exclude."
@@ -114,7 +124,7 @@ def _unlisted(top: Path) -> Callable[[OSError], NoReturn]:
     """What to do about a directory that cannot be listed: the top's own error is raised, one below is told of."""
 
     def refuse(error: OSError) -> NoReturn:
-        if error.filename is None or Path(error.filename) == top:
+        if error.filename is None or os.fspath(error.filename) == os.fspath(top):
             raise error
         raise FingerprintError(
             f"{error.filename} cannot be listed ({error.strerror}). Make it readable, or leave it out with --exclude."

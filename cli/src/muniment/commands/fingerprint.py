@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
 from pathlib import Path
 
-from muniment.exits import CommandError, ExitCode
+from muniment.command import Argument, Command
+from muniment.exits import BadUsage, ExitCode
 from muniment.fingerprints import FingerprintError, directory_fingerprint, file_fingerprint
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from muniment.context import Context
 
-def describe(parser: argparse.ArgumentParser) -> None:
-    """The arguments of the command."""
-    parser.add_argument("path", help="file (SHA-256 of its bytes) or directory (in-toto dirHash1)")
 
-
-def run(options: argparse.Namespace) -> ExitCode:
+def fingerprint(context: Context) -> ExitCode:
     """Print the fingerprint."""
-    path = Path(options.path)
+    given = context.argument("PATH") or ""
+    path = Path(given)
     try:
         if path.is_dir():
-            fingerprint, links = directory_fingerprint(path)
+            found, links = directory_fingerprint(path)
             if links:
-                print(f"muniment: {links} symbolic links are not part of the fingerprint", file=sys.stderr)
+                context.say(f"{links} symbolic links are not part of the fingerprint")
         else:
-            fingerprint = file_fingerprint(path)
+            found = file_fingerprint(path)
     except OSError as error:
-        raise CommandError(
-            f"{options.path} cannot be read ({error.strerror}). Name a readable file or directory.", ExitCode.BAD_USAGE
-        ) from None
+        raise BadUsage(f"{given} cannot be read ({error.strerror}). Name a readable file or directory.") from None
     except FingerprintError as refusal:
-        raise CommandError(str(refusal), ExitCode.BAD_USAGE) from None
-    print(fingerprint)
-    return ExitCode.DONE
+        raise BadUsage(str(refusal)) from None
+    return context.show({"fingerprint": found}, lambda output: output.line(found))
+
+
+COMMANDS = (
+    Command(
+        "fingerprint",
+        fingerprint,
+        arguments=(Argument("PATH", help="file (SHA-256 of its bytes) or directory (in-toto dirHash1)"),),
+        examples=("muniment fingerprint build/app.jar",),
+    ),
+)

@@ -2,40 +2,42 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 from pathlib import Path
 
+from muniment.asking import api_key
+from muniment.command import SWITCH, Argument, Command, Option
 from muniment.download import download
-from muniment.exits import CommandError, ExitCode
+from muniment.exits import ExitCode
 from muniment.proof.report import check_and_tell
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from muniment.context import Context
 
-def describe(parser: argparse.ArgumentParser) -> None:
-    """The arguments of the command."""
-    parser.add_argument("archive", help="ZIP file, unpacked directory, or http(s) address of an archive")
-    parser.add_argument("--key", help="the log's verifier key, if you have it from somewhere else than the archive")
-    parser.add_argument("--json", action="store_true", help="tell the outcome as JSON")
-    parser.add_argument(
-        "--api-key-file", help="file with the API key for downloading; default: the environment's MUNIMENT_API_KEY"
-    )
+KEY = Option("--key", help="the log's verifier key, if you have it from somewhere else than the archive")
+JSON = Option("--json", kind=SWITCH, help="tell the outcome as JSON")
 
 
-def run(options: argparse.Namespace) -> ExitCode:
+def verify(context: Context) -> ExitCode:
     """Check the archive; 0 if everything verifies, 5 if something does not."""
-    if not options.archive.startswith(("https://", "http://")):
-        return ExitCode(check_and_tell(options.archive, options.key, as_json=options.json))
+    archive = context.argument("ARCHIVE") or ""
+    key, as_json = context.text(KEY), context.switch(JSON) or context.output.form == "json"
+    if not archive.startswith(("https://", "http://")):
+        return ExitCode(check_and_tell(archive, key, as_json=as_json))
     with tempfile.TemporaryDirectory(prefix="muniment-") as folder:
         path = Path(folder) / "archive.zip"
-        download(options.archive, path, api_key=_api_key(options.api_key_file))
-        return ExitCode(check_and_tell(str(path), options.key, as_json=options.json))
+        download(archive, path, api_key=api_key(context, archive))
+        return ExitCode(check_and_tell(os.fspath(path), key, as_json=as_json))
 
 
-def _api_key(file: str | None) -> str | None:
-    if not file:
-        return os.environ.get("MUNIMENT_API_KEY") or None
-    try:
-        return Path(file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        raise CommandError(f"The API key file {file} cannot be read. Name a text file.", ExitCode.BAD_USAGE) from None
+COMMANDS = (
+    Command(
+        "verify",
+        verify,
+        arguments=(Argument("ARCHIVE", help="ZIP file, unpacked directory, or http(s) address of an archive"),),
+        options=(KEY, JSON),
+        examples=('muniment verify archive.zip --key "$LOG_KEY"',),
+    ),
+)
