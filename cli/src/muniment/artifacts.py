@@ -6,7 +6,6 @@ What a fingerprint costs is imported when it is asked for: a file needs no TLS, 
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from muniment.fingerprints import (
     FingerprintError,
@@ -23,13 +22,6 @@ TYPES = ("file", "dir", "oci", "docker")
 DIRECTORY_HASHES = ("dirHash1", "kosli")
 
 
-class Fingerprinted(NamedTuple):
-    """An artifact's fingerprint, and what is to be said on stderr of how it was found."""
-
-    fingerprint: str
-    remarks: tuple[str, ...] = ()
-
-
 def fingerprint_of(
     name: str,
     artifact_type: str | None = None,
@@ -40,8 +32,11 @@ def fingerprint_of(
     registry_password: str | None = None,
     platform: str | None = None,
     environment: Mapping[str, str] | None = None,
-) -> Fingerprinted:
-    """The fingerprint of a path or an image. Raises FingerprintError, whose text says what to do."""
+) -> tuple[str, tuple[str, ...]]:
+    """The fingerprint of a path or an image, and what is to be said on stderr of how it was found.
+
+    Raises FingerprintError, whose text says what to do.
+    """
     environment = os.environ if environment is None else environment
     if artifact_type == "oci":
         return _in_registry(name, registry_username, registry_password, platform, environment)
@@ -55,16 +50,16 @@ def fingerprint_of(
         )
     try:
         if not is_directory:
-            return Fingerprinted(file_digest(name))
+            return file_digest(name), ()
         from pathlib import Path
 
         path = Path(name)
         if dir_hash == "kosli":
-            return Fingerprinted(kosli_directory_fingerprint(path, exclude))
+            return kosli_directory_fingerprint(path, exclude), ()
         fingerprint, links = directory_fingerprint(path, exclude)
     except OSError as error:
         raise FingerprintError(f"{name} cannot be read ({error.strerror}). {_advice(name, artifact_type)}") from None
-    return Fingerprinted(fingerprint, (f"{links} symbolic links are not part of the fingerprint",) if links else ())
+    return fingerprint, (f"{links} symbolic links are not part of the fingerprint",) if links else ()
 
 
 def _advice(name: str, artifact_type: str | None) -> str:
@@ -75,7 +70,7 @@ def _advice(name: str, artifact_type: str | None) -> str:
 
 def _in_registry(
     name: str, user: str | None, password: str | None, platform: str | None, environment: Mapping[str, str]
-) -> Fingerprinted:
+) -> tuple[str, tuple[str, ...]]:
     from muniment.images.credentials import Credentials, credentials_for
     from muniment.images.references import NotAnImage, parse_reference
     from muniment.images.registry import Registry, RegistryError
@@ -85,12 +80,12 @@ def _in_registry(
     try:
         reference = parse_reference(name)
         given = Credentials(user, password) if user and password else credentials_for(reference.registry, environment)
-        return Fingerprinted(Registry(reference.registry, given).digest(reference, platform))
+        return Registry(reference.registry, given).digest(reference, platform), ()
     except (NotAnImage, RegistryError) as error:
         raise FingerprintError(str(error)) from None
 
 
-def _in_engine(name: str, environment: Mapping[str, str]) -> Fingerprinted:
+def _in_engine(name: str, environment: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
     from muniment.images.daemon import DaemonError, daemon, image_digest
     from muniment.images.references import NotAnImage, parse_reference
 
@@ -105,8 +100,8 @@ def _in_engine(name: str, environment: Mapping[str, str]) -> Fingerprinted:
             f"The container engine has no image {name}. Build or pull it first, or correct the name."
         )
     if digest.from_registry:
-        return Fingerprinted(digest.digest)
-    return Fingerprinted(
+        return digest.digest, ()
+    return (
         digest.digest,
         (f"{name} was never pushed or pulled: this is the engine's id of it, and a registry may give another digest",),
     )

@@ -235,7 +235,7 @@ def _snapshot(
         f"snapshot {kind}",
         run,
         arguments=[ENVIRONMENT],
-        options=[*options, shared.BEST_EFFORT, shared.IDEMPOTENCY_KEY],
+        options=[*options, *shared.RECORDING],
         examples=[f"muniment snapshot {kind} {example}"],
         explanation=explanation,
     )
