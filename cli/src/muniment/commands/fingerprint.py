@@ -1,12 +1,10 @@
-"""`muniment fingerprint`: a file or directory in, the 64 hexadecimal digits that name it out."""
+"""`muniment fingerprint`: a file, a directory or an image in, the 64 hexadecimal digits that name it out."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from muniment.command import Argument, Command
-from muniment.exits import BadUsage, ExitCode
-from muniment.fingerprints import FingerprintError, directory_fingerprint, file_fingerprint
+from muniment.commands.known_by import KNOWN_BY, fingerprint_known
+from muniment.exits import ExitCode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,19 +13,7 @@ if TYPE_CHECKING:
 
 def fingerprint(context: Context) -> ExitCode:
     """Print the fingerprint."""
-    given = context.argument("PATH") or ""
-    path = Path(given)
-    try:
-        if path.is_dir():
-            found, links = directory_fingerprint(path)
-            if links:
-                context.say(f"{links} symbolic links are not part of the fingerprint")
-        else:
-            found = file_fingerprint(path)
-    except OSError as error:
-        raise BadUsage(f"{given} cannot be read ({error.strerror}). Name a readable file or directory.") from None
-    except FingerprintError as refusal:
-        raise BadUsage(str(refusal)) from None
+    found = fingerprint_known(context, context.argument("ARTIFACT") or "")
     return context.show({"fingerprint": found}, lambda output: output.line(found))
 
 
@@ -35,7 +21,14 @@ COMMANDS = (
     Command(
         "fingerprint",
         fingerprint,
-        arguments=(Argument("PATH", help="file (SHA-256 of its bytes) or directory (in-toto dirHash1)"),),
-        examples=("muniment fingerprint build/app.jar",),
+        arguments=(Argument("ARTIFACT", help="a file, a directory, or the name of an image"),),
+        options=KNOWN_BY,
+        examples=(
+            "muniment fingerprint build/app.jar",
+            "muniment fingerprint dist/ --exclude '**/*.map'",
+            "muniment fingerprint registry.example.com/shop/web:1.4.2 --artifact-type oci",
+        ),
+        explanation="A file is known by the SHA-256 of its bytes, a directory by in-toto's dirHash1 of the files below it "
+        "(symbolic links are not part of it), an image by the digest of the manifest that its name stands for.",
     ),
 )

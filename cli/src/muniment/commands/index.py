@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "snapshot k8s": ("snapshots", "report what runs in a Kubernetes cluster"),
     "snapshot docker": ("snapshots", "report the containers that a Docker daemon runs"),
     "snapshot path": ("snapshots", "report one file or directory of a server"),
+    "snapshot dir": ("snapshots", "report one directory of a server"),
     "snapshot paths": ("snapshots", "report the files and directories that a list names"),
     "snapshot server": ("snapshots", "report files and directories of a server"),
     "snapshot s3": ("snapshots", "report the content of a bucket"),
