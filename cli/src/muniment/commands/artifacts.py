@@ -7,6 +7,7 @@ import os
 from muniment.command import Argument, Command, Option
 from muniment.commands import reporting, shared, subjects
 from muniment.commands.files import object_of
+from muniment.commands.known_by import ARTIFACT_TYPE
 from muniment.commands.verdicts import REASONS, reasons_table, worst
 from muniment.documents import Mutation, Query
 from muniment.exits import Refused
@@ -53,7 +54,7 @@ def report(context: Context) -> ExitCode:
     """Reports an artifact into its commit's trail, which it begins if nobody did."""
     name = context.argument("ARTIFACT") or ""
     place = reporting.place_of(context)
-    fingerprint, kind = subjects.given_fingerprint(context), context.text(subjects.ARTIFACT_TYPE)
+    fingerprint, kind = subjects.given_fingerprint(context), context.text(ARTIFACT_TYPE)
     if fingerprint is None:
         fingerprint, kind = subjects.fingerprint_here(context, name)
     elif kind is None and subjects.looks_like_image(name):
@@ -127,7 +128,7 @@ def _meant(context: Context, expression: str, flow: str | None) -> tuple[str, st
     given = subjects.given_fingerprint(context)
     if given is not None:
         return given, flow
-    if context.text(subjects.ARTIFACT_TYPE) is not None or os.path.exists(expression):
+    if context.text(ARTIFACT_TYPE) is not None or os.path.exists(expression):
         return subjects.fingerprint_here(context, expression)[0], flow
     before, at, after = expression.partition("@")
     if at and is_prefix(after):

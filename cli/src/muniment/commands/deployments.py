@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from muniment.command import Argument, Command, Option
 from muniment.commands import shared, subjects
+from muniment.commands.known_by import ARTIFACT_TYPE
 from muniment.documents import Mutation, Query
 from muniment.exits import BadUsage, Refused
 
@@ -83,7 +84,7 @@ def _meant(context: Context, flow: str | None) -> tuple[str | None, dict[str, An
         return fingerprint, None, None
     if read is not None:
         return subjects.fingerprint_here(context, read)[0], None, None
-    if name is not None and context.text(subjects.ARTIFACT_TYPE) is not None:
+    if name is not None and context.text(ARTIFACT_TYPE) is not None:
         return subjects.fingerprint_here(context, name)[0], None, None
     if name is not None:
         return None, {"name": name, "flow": flow}, None

@@ -121,8 +121,8 @@ COMMANDS = (
         options=(attestations.RESULTS, *_COMMON),
         explanation="""
             The server reads the results: they are compliant with at least one test, no failure and no error. Without --name they
-            are about the commit's trail. Without --evidence-type they are called as their file: unit-results.xml is `unit-results`, so
-            that results of several kinds stand side by side.
+            are about the commit's trail. Without --evidence-type they are called as their file: unit-results.xml is
+            `unit-results`, so that results of several kinds stand side by side.
             """,
         examples=(
             "muniment report evidence test junit --name payments:v1.0 --results-file tests.xml --flow payments-api",

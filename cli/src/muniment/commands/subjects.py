@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from muniment.command import LIST, Argument, Option
+from muniment.command import Argument, Option
+from muniment.commands.known_by import ARTIFACT_TYPE, KNOWN_BY, fingerprint_known
 from muniment.exits import BadUsage
 from muniment.naming import bare, is_fingerprint
 
@@ -16,23 +17,7 @@ ARTIFACT = Argument("ARTIFACT", help="file, directory or image")
 MAYBE_ARTIFACT = Argument("ARTIFACT", help="file, directory or image that it is about", required=False)
 
 FINGERPRINT = Option("--fingerprint", "-F", help="SHA-256 of the artifact, instead of reading it", value="SHA256")
-ARTIFACT_TYPE = Option(
-    "--artifact-type",
-    "-t",
-    choices=("file", "dir", "oci", "docker"),
-    help="file, dir, docker (an image of this machine's engine) or oci (an image of a registry); default: what it looks like",
-    value="TYPE",
-)
-EXCLUDE = Option("--exclude", "-x", kind=LIST, help="what to leave out of a directory's fingerprint", value="GLOBS")
-DIR_HASH = Option(
-    "--dir-hash", choices=("dirHash1", "kosli"), default="dirHash1", help="how to fingerprint directories"
-)
-REGISTRY_USERNAME = Option("--registry-username", help="user of the registry; default: as docker is logged in")
-REGISTRY_PASSWORD = Option("--registry-password", help="password of the registry; better in the environment")
-PLATFORM = Option("--platform", help="of an image for several platforms: the one that is meant", value="OS/ARCH")
-
-FINGERPRINTING = (ARTIFACT_TYPE, EXCLUDE, DIR_HASH, REGISTRY_USERNAME, REGISTRY_PASSWORD, PLATFORM)
-SUBJECT = (FINGERPRINT, *FINGERPRINTING)
+SUBJECT = (FINGERPRINT, *KNOWN_BY)
 
 
 def given_fingerprint(context: Context) -> str | None:
@@ -50,16 +35,14 @@ def fingerprint_here(context: Context, name: str) -> tuple[str, str]:
     kind = context.text(ARTIFACT_TYPE)
     if kind is None:
         kind = "dir" if os.path.isdir(name) else "file" if os.path.exists(name) or not looks_like_image(name) else None
-    if kind == "file":
-        return _file(name), kind
     if kind is not None:
-        return _fingerprint(context, name, kind), kind
+        return fingerprint_known(context, name, kind), kind
     # An image: the engine that built it knows it best; a registry may know one that this machine never pulled.
     try:
-        return _fingerprint(context, name, "docker"), "docker"
+        return fingerprint_known(context, name, "docker"), "docker"
     except BadUsage as unknown_here:
         try:
-            return _fingerprint(context, name, "oci"), "oci"
+            return fingerprint_known(context, name, "oci"), "oci"
         except BadUsage as unknown_there:
             raise BadUsage(
                 f"{name} is no file, and no image that can be found. {unknown_here.message} {unknown_there.message}"
@@ -74,35 +57,3 @@ def looks_like_image(name: str) -> bool:
 def kind_of(given: str | None) -> str:
     """What the record calls it: whatever was not looked at is a file."""
     return {"docker": "image", "oci": "image", "dir": "directory"}.get(given or "", "file")
-
-
-def _file(name: str) -> str:
-    from muniment.evidence import unreadable
-    from muniment.fingerprints import file_digest
-
-    try:
-        return file_digest(name)
-    except OSError as error:
-        raise unreadable(name, error) from None
-
-
-def _fingerprint(context: Context, name: str, kind: str) -> str:
-    from muniment.artifacts import fingerprint_of
-    from muniment.fingerprints import FingerprintError
-
-    try:
-        found = fingerprint_of(
-            name,
-            kind,
-            exclude=context.texts(EXCLUDE),
-            dir_hash=context.text(DIR_HASH) or "dirHash1",
-            registry_username=context.text(REGISTRY_USERNAME),
-            registry_password=context.text(REGISTRY_PASSWORD),
-            platform=context.text(PLATFORM),
-            environment=context.environment,
-        )
-    except FingerprintError as error:
-        raise BadUsage(str(error)) from None
-    for remark in found.remarks:
-        context.say(remark)
-    return found.fingerprint
