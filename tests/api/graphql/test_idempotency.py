@@ -37,17 +37,8 @@ async def prepared(house: House, mutation: str) -> tuple[dict[str, Any], dict[st
     await house.ada.done("changePrincipal", name="ada", grants=[{"role": "ADMIN"}, {"role": "APPROVER"}])
     await house.delivery()
     wish = dict(EVERY_MUTATION.get(mutation, {}))
-    if mutation in NEEDS_AN_ENVIRONMENT:
-        await house.ada.done("createEnvironment", **EVERY_MUTATION["createEnvironment"])
-    if mutation in NEEDS_A_POLICY:
-        await house.ada.done("createPolicy", **EVERY_MUTATION["createPolicy"])
+    await _prepare_runtime(house, mutation, wish)
     match mutation:
-        case "reportDeployment":
-            await house.artifact()
-        case "changePolicy":
-            wish["document"] += "\nartifacts: {provenance: {required: true}}"
-        case "detachPolicy":
-            await house.ada.done("attachPolicy", **wish)
         case "attestCustom":
             await house.ada.done("defineAttestationType", name="perf", rules=[".ok"])
         case "defineAttestationType":
@@ -67,6 +58,20 @@ async def prepared(house: House, mutation: str) -> tuple[dict[str, Any], dict[st
         argument = next(name for name in ("results", "report", "envelope") if name in wish)
         wish |= {"fingerprint": ARTIFACT, argument: [named] if argument == "results" else named}
     return wish, other_than(wish)
+
+
+async def _prepare_runtime(house: House, mutation: str, wish: dict[str, Any]) -> None:
+    if mutation in NEEDS_AN_ENVIRONMENT:
+        await house.ada.done("createEnvironment", **EVERY_MUTATION["createEnvironment"])
+    if mutation in NEEDS_A_POLICY:
+        await house.ada.done("createPolicy", **EVERY_MUTATION["createPolicy"])
+    match mutation:
+        case "reportDeployment":
+            await house.artifact()
+        case "changePolicy":
+            wish["document"] += "\nartifacts: {provenance: {required: true}}"
+        case "detachPolicy":
+            await house.ada.done("attachPolicy", **wish)
 
 
 def other_than(wish: dict[str, Any]) -> dict[str, Any]:
