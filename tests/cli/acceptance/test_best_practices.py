@@ -141,8 +141,8 @@ def test_the_example_ends_with_a_compliant_artifact_that_was_deployed_and_is_run
     }
     assert report["buildUrl"] == "https://github.com/acme/shop/actions/runs/77"
     assert report["commit"]["message"].startswith("Add refunds")
-    assert [each["environmentName"] for each in artifact["deployments"]] == ["production"]
-    assert [(run["environmentName"], run["until"]) for run in artifact["runs"]] == [("production", None)]
+    assert {each["environmentName"] for each in artifact["deployments"]} == {"production"}
+    assert ("production", None) in [(run["environmentName"], run["until"]) for run in artifact["runs"]]
     flow_told = pipeline("get", "flow", flow, "--output", "json").json
     assert flow_told["artifacts"][0]["evidence_count"] == 2
     assert pipeline("assert", "artifact", image, "--flow", flow).code == 0
