@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from record.access import readings as access
+from record.approvals import readings as approvals
 from record.archives import readings as archives
 from record.artifacts import readings as artifacts
 from record.attestations import readings as attestations
@@ -16,9 +17,11 @@ from record.judgements import readings as judgements
 from record.ledger.append import idempotency_rows
 from record.ledger.entries import Entry
 from record.ledger.readings import Reading, Row
+from record.notices import readings as notices
 from record.policies import readings as policies
 from record.scrubbing import readings as scrubbing
 from record.trails import readings as trails
+from record.waivers import readings as waivers
 
 READINGS: Final[Mapping[str, Reading]] = MappingProxyType(
     {
@@ -32,6 +35,9 @@ READINGS: Final[Mapping[str, Reading]] = MappingProxyType(
         **deployments.READINGS,
         **policies.READINGS,
         **judgements.READINGS,
+        **notices.READINGS,
+        **approvals.READINGS,
+        **waivers.READINGS,
         **archives.READINGS,
         **scrubbing.READINGS,
     }

@@ -5,6 +5,7 @@ from typing import Final
 from sqlmodel import SQLModel
 
 from record.access import models as access
+from record.approvals import models as approvals
 from record.archives import models as archives
 from record.artifacts import models as artifacts
 from record.attestations import models as attestations
@@ -15,9 +16,11 @@ from record.flows import models as flows
 from record.jobs import models as jobs
 from record.judgements import models as judgements
 from record.ledger import models as ledger
+from record.notices import models as notices
 from record.policies import models as policies
 from record.scrubbing import models as scrubbing
 from record.trails import models as trails
+from record.waivers import models as waivers
 
 MODULES: Final = (
     ledger,
@@ -31,6 +34,9 @@ MODULES: Final = (
     deployments,
     policies,
     judgements,
+    notices,
+    approvals,
+    waivers,
     archives,
     scrubbing,
     jobs,

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from record.access.rules import Role
+from record.notices import telling
 from tests.api.graphql.house import House
 from tests.api.graphql.test_anonymous import EVERY_MUTATION
 from tests.api.graphql.test_attesting import ASSETS, CLEAN, PASSING, SNYK, TRIVY
@@ -28,7 +29,21 @@ NEEDS_AN_ENVIRONMENT = (
     "reportDeployment",
     "attachPolicy",
     "detachPolicy",
+    "requestApproval",
+    "reportApproval",
+    "requestWaiver",
+    "reviewApproval",
+    "withdrawApproval",
+    "acceptWaiver",
+    "revokeWaiver",
 )
+NEEDS_A_REQUEST = {
+    "reviewApproval": ("requestApproval", "approval"),
+    "withdrawApproval": ("requestApproval", "approval"),
+    "acceptWaiver": ("requestWaiver", "waiver"),
+    "revokeWaiver": ("requestWaiver", "waiver"),
+}
+NEEDS_A_NOTICE = ("changeNotice", "disableNotice", "rotateNoticeSecret", "testNotice", "replayDelivery")
 NEEDS_A_POLICY = ("changePolicy", "attachPolicy", "detachPolicy")
 
 
@@ -72,6 +87,17 @@ async def _prepare_runtime(house: House, mutation: str, wish: dict[str, Any]) ->
             wish["document"] += "\nartifacts: {provenance: {required: true}}"
         case "detachPolicy":
             await house.ada.done("attachPolicy", **wish)
+    if mutation in NEEDS_A_NOTICE:
+        await house.ada.done("createNotice", **EVERY_MUTATION["createNotice"])
+    if mutation == "replayDelivery":
+        await house.ada.done("testNotice", name="n")
+        await telling.tell(house.served.record, house.org_id)
+        said = await house.ada.ask('{ record { notice(name: "n") { deliveries { nodes { id } } } } }')
+        wish["delivery"] = said["record"]["notice"]["deliveries"]["nodes"][0]["id"]
+    if mutation in NEEDS_A_REQUEST:
+        request, noun = NEEDS_A_REQUEST[mutation]
+        somebody = await house.hire("wes", Role.WRITER)
+        wish["id"] = (await somebody.done(request, f"{noun} {{ id }}", **EVERY_MUTATION[request]))[noun]["id"]
 
 
 def other_than(wish: dict[str, Any]) -> dict[str, Any]:
@@ -79,6 +105,7 @@ def other_than(wish: dict[str, Any]) -> dict[str, Any]:
         ("name", "other"),
         ("description", "other"),
         ("reason", "other"),
+        ("comment", "other"),
         ("size", 3),
         ("environment", "other"),
         ("public", False),
@@ -87,6 +114,8 @@ def other_than(wish: dict[str, Any]) -> dict[str, Any]:
             return {**wish, name: value}
     if "kind" in wish:
         return {**wish, "size": 3}
+    if "delivery" in wish:
+        return EVERY_MUTATION["replayDelivery"]
     return {**wish, "overlapHours": 1} if "keyId" in wish else {**wish, "public": False}
 
 
