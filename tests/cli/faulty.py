@@ -73,7 +73,7 @@ class Network:
             if fault == "cut":
                 return False
             came.sendall(answer)
-            if not self.requests[-1].startswith("HEAD"):
+            if not head.startswith(b"HEAD"):
                 _copied(there, came, answer)
         return True
 

@@ -109,6 +109,7 @@ SYSTEMS: tuple[tuple[str, str, dict[str, str]], ...] = (
 )
 
 _URLS = ("repository_url", "commit_url")
+_SAME_AS = {"origin_url": "build_url", "requested_for": "deployed_by"}
 
 
 def detected(environment: Mapping[str, str]) -> str | None:
@@ -118,7 +119,7 @@ def detected(environment: Mapping[str, str]) -> str | None:
 
 def default(option: str, environment: Mapping[str, str]) -> str | None:
     """What the CI system tells about this option; None when it does not, or when this is no CI system."""
-    asked = "build_url" if option == "origin_url" else option
+    asked = _SAME_AS.get(option, option)
     for _, sign, told in SYSTEMS:
         if environment.get(sign):
             text = told.get(asked)

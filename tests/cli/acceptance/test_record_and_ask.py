@@ -28,7 +28,7 @@ def delivery(muniment: Muniment) -> Muniment:
     """A flow with a template, an artifact that was reported, and an environment."""
     git_repository(muniment.folder)
     flow = muniment.environment["MUNIMENT_FLOW"]
-    muniment.environment["MUNIMENT_ENVIRONMENT"] = f"{flow}-production"
+    muniment.environment["PRODUCTION"] = f"{flow}-production"
     muniment.file("app.jar", f"bytes of {flow}")
     template = muniment.file("template.yml", TEMPLATE)
     for words in (
@@ -57,7 +57,7 @@ def test_an_artifact_becomes_compliant_by_its_evidence(delivery: Muniment) -> No
 
 
 def test_a_gate_distinguishes_what_it_cannot_answer(delivery: Muniment) -> None:
-    environment = delivery.environment["MUNIMENT_ENVIRONMENT"]
+    environment = delivery.environment["PRODUCTION"]
     without_flow = {"MUNIMENT_FLOW": ""}
 
     unknown = delivery("assert", "artifact", "f" * 64, **without_flow)
@@ -70,16 +70,16 @@ def test_a_gate_distinguishes_what_it_cannot_answer(delivery: Muniment) -> None:
 
 
 def test_a_policy_is_tried_attached_asked_and_detached(delivery: Muniment) -> None:
-    environment, name = delivery.environment["MUNIMENT_ENVIRONMENT"], f"{delivery.environment['MUNIMENT_FLOW']}-policy"
+    environment, name = delivery.environment["PRODUCTION"], f"{delivery.environment['MUNIMENT_FLOW']}-policy"
     policy = delivery.file("policy.yml", POLICY)
     delivery("snapshot", "path", environment, "--path", "app.jar")
 
     assert delivery("create", "policy", name, policy, "--try-in", environment).code == 1
     assert delivery("create", "policy", name, policy, "--comment", "first").code == 0
     again = delivery("create", "policy", name, policy, "--comment", "second", "--output", "json")
-    attached = delivery("attach-policy", name, "--output", "json")
+    attached = delivery("attach-policy", name, "--environment", environment, "--output", "json")
     judged = delivery("assert", "artifact", "app.jar", "--environment", environment)
-    detached = delivery("detach-policy", name, "--output", "json")
+    detached = delivery("detach-policy", name, "--environment", environment, "--output", "json")
 
     assert again.json["policy"]["version"] == 2
     assert attached.json["policy"]["environments"] == [environment]
@@ -89,7 +89,7 @@ def test_a_policy_is_tried_attached_asked_and_detached(delivery: Muniment) -> No
 
 
 def test_a_deployment_is_seen_and_its_environment_told(delivery: Muniment) -> None:
-    environment = delivery.environment["MUNIMENT_ENVIRONMENT"]
+    environment = delivery.environment["PRODUCTION"]
 
     reported = delivery(
         "report", "deployment", environment, "--name", "app.jar", "--deployed-by", "ada", "--output", "json"
@@ -109,7 +109,7 @@ def test_a_deployment_is_seen_and_its_environment_told(delivery: Muniment) -> No
 
 
 def test_two_snapshots_are_compared(delivery: Muniment) -> None:
-    environment = delivery.environment["MUNIMENT_ENVIRONMENT"]
+    environment = delivery.environment["PRODUCTION"]
     delivery("snapshot", "path", environment, "--path", "app.jar")
     delivery.file("other.jar", "something else")
     delivery("snapshot", "server", environment, "--paths", "app.jar,other.jar")
@@ -143,7 +143,7 @@ def test_an_artifact_is_found_by_every_expression(delivery: Muniment) -> None:
 
 @pytest.mark.parametrize("form", ["table", "markdown"])
 def test_questions_are_answered_for_people_with_a_link(form: str, delivery: Muniment) -> None:
-    environment = delivery.environment["MUNIMENT_ENVIRONMENT"]
+    environment = delivery.environment["PRODUCTION"]
     flow, host = delivery.environment["MUNIMENT_FLOW"], delivery.environment["MUNIMENT_HOST"]
     delivery("snapshot", "path", environment, "--path", "app.jar")
     trail = delivery("list", "trails", "--output", "json").json[0]["name"]
@@ -422,6 +422,6 @@ def test_the_wheel_alone_records_and_asks(wheel: Path, delivery: Muniment) -> No
     )
     assert told.returncode == 0, told.stderr
     assert run("assert", "artifact", "app.jar").returncode == 0
-    assert run("snapshot", "path", delivery.environment["MUNIMENT_ENVIRONMENT"], "--path", "app.jar").returncode == 0
+    assert run("snapshot", "path", delivery.environment["PRODUCTION"], "--path", "app.jar").returncode == 0
     assert run("archive", "request", "--wait", "--output", "audit.zip").returncode == 0
     assert run("verify", "audit.zip").returncode == 0
