@@ -14,7 +14,7 @@ import sys
 import time
 
 from muniment import __version__
-from muniment.connections import Answer, Connections
+from muniment.connections import FAULTS, Answer, Connections
 from muniment.exits import BadUsage, CommandError, Refused, Unreachable
 
 TYPE_CHECKING = False
@@ -37,6 +37,9 @@ class Again(Exception):  # noqa: N818 (no fault: a reason to try once more)
     def __init__(self, why: str, after: float = 0.0) -> None:
         super().__init__(why)
         self.after = after
+
+
+PASSING = (Again, *FAULTS)
 
 
 class Client:
@@ -123,7 +126,7 @@ class Client:
                 return attempt()
             except CommandError:
                 raise
-            except (Again, *self.connections.faults()) as fault:
+            except PASSING as fault:
                 why = self.connections.why(fault)
                 pause = max(_pause(tries), getattr(fault, "after", 0.0))
                 if self.connections.is_hopeless(fault):
@@ -186,4 +189,5 @@ def _seconds(retry_after: str | None) -> float:
 def _pause(tries: int) -> float:
     import random  # only when something failed
 
-    return random.uniform(0.5, 1.0) * min(PAUSE_SECONDS * 2 ** (tries - 1), PAUSE_SECONDS_MAX)
+    pause: float = min(PAUSE_SECONDS * 2 ** (tries - 1), PAUSE_SECONDS_MAX)
+    return random.uniform(0.5, 1.0) * pause

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 PIECE_BYTES = 1 << 18
 ANSWER_BYTES_MAX = 1 << 28
+FAULTS = (OSError, http.client.HTTPException)
+"""What it looks like when the network or the server fails."""
 
 
 class Answer:
@@ -120,10 +122,6 @@ class Connections:
         if connection is not None:
             connection.close()
 
-    def faults(self) -> tuple[type[Exception], ...]:
-        """What it looks like when the network or the server fails."""
-        return (OSError, http.client.HTTPException)
-
     def is_hopeless(self, fault: Exception) -> bool:
         """Whether trying again can change nothing."""
         return isinstance(fault, ssl.SSLCertVerificationError)
@@ -209,8 +207,8 @@ def _proxy_of(scheme: str, authority: str, environment: Mapping[str, str]) -> st
     told = environment.get(f"{scheme}_proxy") or environment.get(f"{scheme.upper()}_PROXY")
     if not told or _host_name(authority) in LOOPBACK:
         return None
-    import urllib.request  # few pipelines have a proxy
+    from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # few pipelines have a proxy
 
-    if urllib.request.proxy_bypass_environment(authority):
+    if proxy_bypass_environment(authority):
         return None
     return told.partition("://")[2].rstrip("/") if "://" in told else told

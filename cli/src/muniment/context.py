@@ -127,6 +127,13 @@ class Context:
         self.output.show(data, lambda output: output.facts([*facts(outcome), ("entry", place)]))
         return ExitCode.DONE
 
+    def link(self, origin: str, *path: object) -> str:
+        """Where a person sees it: a page of the console. `origin` is the ledger's, whose last part is the organization."""
+        from urllib.parse import quote
+
+        organization = origin.rstrip("/").rpartition("/")[2]
+        return "/".join([self.client.host, "o", *(quote(str(part), safe="~:@") for part in (organization, *path))])
+
     # --- the server
 
     @property

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 
-from muniment.client import Again
+from muniment.client import PASSING
 from muniment.exits import BadUsage, Refused
 from muniment.fingerprints import file_digest
 
@@ -181,7 +181,7 @@ class Storing:
                 if os.fstat(opened.fileno()).st_size != file.size:
                     raise BadUsage(f"{file.path} changed while it was reported. Report it when it is finished.")
                 self._client.checked(self._client.connections.send_file(path, headers, opened, file.size, note))
-        except (Again, *self._client.connections.faults()):
+        except PASSING:
             self._progress.moved(-moved)
             raise
         except Refused as refusal:

@@ -55,11 +55,17 @@ def load(verb: str) -> Command:
 
 def parse(command: Command, words: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Flags by their option's name, and arguments by theirs."""
-    options = [*command.options, *EVERYWHERE]
+    taken = {name for option in command.options for name in option.names}
+    options = [*command.options]
     parser = _Parser(prog=f"muniment {command.words}", add_help=False, allow_abbrev=False)
-    for option in options:
+    # A command's own meaning of a flag goes before the one that it has everywhere.
+    everywhere = [(option, [name for name in option.names if name not in taken]) for option in EVERYWHERE]
+    options += [option for option, names in everywhere if names]
+    for option, names in [*((option, option.names) for option in command.options), *everywhere]:
+        if not names:
+            continue
         parser.add_argument(
-            *option.names,
+            *names,
             dest=option.name,
             action="append" if option.kind in (LIST, TEXTS, PAIRS) else "store",
         )

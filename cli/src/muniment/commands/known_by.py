@@ -32,12 +32,15 @@ PLATFORM = Option("--platform", help="of an image for several platforms, the dig
 KNOWN_BY = (ARTIFACT_TYPE, EXCLUDE, DIR_HASH, REGISTRY_USERNAME, REGISTRY_PASSWORD, PLATFORM)
 
 
-def fingerprint_known(context: Context, name: str) -> str:
-    """The fingerprint of a path or an image by these options. Raises BadUsage when it has none; says how it was found."""
+def fingerprint_known(context: Context, name: str, kind: str | None = None) -> str:
+    """The fingerprint of a path or an image by these options. `kind` goes before what they say of its type.
+
+    Raises BadUsage when it has none; says how it was found.
+    """
     try:
         fingerprint, remarks = fingerprint_of(
             name,
-            context.text(ARTIFACT_TYPE),
+            kind or context.text(ARTIFACT_TYPE),
             exclude=context.texts(EXCLUDE),
             dir_hash=context.text(DIR_HASH) or "dirHash1",
             registry_username=context.text(REGISTRY_USERNAME),
