@@ -64,3 +64,5 @@ def _finished(command: Command, context: Context) -> int:
         print(f"muniment: not recorded: {refusal.message}", file=sys.stderr)
         print("muniment: best effort: the pipeline goes on", file=sys.stderr)
         return int(ExitCode.DONE)
+    finally:
+        context.close()

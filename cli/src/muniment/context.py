@@ -150,6 +150,11 @@ class Context:
             self._client = open_client(self)
         return self._client
 
+    def close(self) -> None:
+        """The command has ended."""
+        if self._client is not None:
+            self._client.connections.drop()
+
     def ask(self, question: Query, variables: Mapping[str, Any] | None = None) -> Any:
         """The data of the answer. In a dry run: shows the question, and ends the command."""
         if self.is_dry:

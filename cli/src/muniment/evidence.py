@@ -128,7 +128,7 @@ class Storing:
         if at_a_time == 1:
             self._work()
         else:
-            threads = [threading.Thread(target=self._work, daemon=True) for _ in range(at_a_time)]
+            threads = [threading.Thread(target=self._work_and_leave, daemon=True) for _ in range(at_a_time)]
             for thread in threads:
                 thread.start()
             for thread in threads:
@@ -136,6 +136,12 @@ class Storing:
                     thread.join(0.5)  # in turns, so that Ctrl-C is heard
         if self._failure is not None:
             raise self._failure
+
+    def _work_and_leave(self) -> None:
+        try:
+            self._work()
+        finally:
+            self._client.connections.drop()
 
     def _work(self) -> None:
         while True:

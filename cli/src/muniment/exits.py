@@ -20,6 +20,10 @@ class ExitCode(IntEnum):
     """The server does not know the key, or the key may not do this."""
     NOT_PROVEN = 5
     """A proof does not verify."""
+    NOT_KNOWN = 6
+    """A gate: the record does not know what was asked about."""
+    NOTHING_TO_JUDGE_BY = 7
+    """A gate: no policy is attached, no template asks anything, nobody attested anything."""
 
 
 class CommandError(Exception):

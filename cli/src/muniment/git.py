@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+COMMITS_MAX = 200
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_FORMAT = "%H%x00%an <%ae>%x00%cI%x00%B"
+_FORMAT = "%H%x00%an <%ae>%x00%cI%x00%D%x00%B"
 
 
 def commit_facts(revision: str, folder: str = ".") -> dict[str, Any] | None:
@@ -14,14 +16,27 @@ def commit_facts(revision: str, folder: str = ".") -> dict[str, Any] | None:
     if revision.startswith("-"):
         return None
     told = run(["log", "-1", f"--format={_FORMAT}", revision, "--"], folder)
-    if told is None or told.count("\0") < 3:
+    if told is None or told.count("\0") < 4:
         return None
-    sha, author, committed_at, message = told.split("\0", 3)
+    sha, author, committed_at, references, message = told.split("\0", 4)
     facts = {"sha": sha, "author": author[:512], "committedAt": committed_at, "message": message.strip()[:2000]}
-    branch = run(["rev-parse", "--abbrev-ref", "HEAD"], folder) if revision == "HEAD" else None
-    if branch and branch.strip() != "HEAD":
-        facts["branch"] = branch.strip()
+    checked_out = references.partition(",")[0].partition("HEAD -> ")[2]
+    if checked_out:
+        facts["branch"] = checked_out[:512]
     return {name: value for name, value in facts.items() if value}
+
+
+def commits_between(oldest: str, newest: str, folder: str = ".") -> list[dict[str, Any]] | None:
+    """The commits that `newest` has and `oldest` has not, the newest first; None when git cannot tell."""
+    if oldest.startswith("-") or newest.startswith("-"):
+        return None
+    told = run(
+        ["log", f"--max-count={COMMITS_MAX}", "--format=%H%x00%an <%ae>%x00%s%x1e", f"{oldest}..{newest}", "--"], folder
+    )
+    if told is None:
+        return None
+    rows = [row.strip("\n").split("\0") for row in told.split("\x1e") if row.strip("\n")]
+    return [{"sha": sha, "author": author[:512], "message": message[:200]} for sha, author, message in rows]
 
 
 def remote_url(folder: str = ".") -> str | None:

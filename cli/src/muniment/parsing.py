@@ -57,7 +57,7 @@ def parse(command: Command, words: Sequence[str]) -> tuple[dict[str, Any], dict[
     """Flags by their option's name, and arguments by theirs."""
     taken = {name for option in command.options for name in option.names}
     options = [*command.options]
-    parser = _Parser(prog=f"muniment {command.words}", add_help=False, allow_abbrev=False)
+    parser = _Parser(prog=f"muniment {command.words}", add_help=False, allow_abbrev=False, formatter_class=_formatter)
     # A command's own meaning of a flag goes before the one that it has everywhere.
     everywhere = [(option, [name for name in option.names if name not in taken]) for option in EVERYWHERE]
     options += [option for option, names in everywhere if names]
@@ -76,6 +76,11 @@ def parse(command: Command, words: Sequence[str]) -> tuple[dict[str, Any], dict[
 def switches(options: Sequence[Option]) -> set[str]:
     """All names of the options that are true or false."""
     return {name for option in options if option.kind == SWITCH for name in option.names}
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    """Help is written elsewhere. Asking the terminal's width for each option would cost a tenth of a start-up."""
+    return argparse.HelpFormatter(prog, width=100)
 
 
 class _Parser(argparse.ArgumentParser):

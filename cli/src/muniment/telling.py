@@ -16,15 +16,16 @@ if TYPE_CHECKING:
 
 _EXIT_CODES = """\
 exit codes:
-  0  done, or compliant          3  server unreachable or refusing
-  1  not compliant               4  not authorised
-  2  bad usage                   5  a proof does not verify
+  0  done, or compliant                4  not authorised
+  1  not compliant                     5  a proof does not verify
+  2  bad usage                         6  assert: the record does not know it
+  3  server unreachable or refusing    7  assert: there is nothing to judge it by
 """
 
 _GROUPS = (
     ("record", ("begin", "report", "attest")),
     ("environments", ("snapshot",)),
-    ("decide", ("request", "review", "allow", "assert")),
+    ("decide", ("request", "review", "allow", "accept", "revoke", "assert")),
     ("ask", ("get", "list", "log", "diff", "search", "query")),
     ("arrange", ("create", "attach-policy", "detach-policy", "tag", "rotate")),
     ("audit", ("archive", "verify")),

@@ -102,7 +102,7 @@ def get(context: Context) -> ExitCode:
 def described(context: Context, expression: str) -> dict[str, Any]:
     """The artifact that an expression names, as `get artifact` shows it. Refuses when there is none."""
     flow, trail = context.text(shared.FLOW), context.text(shared.TRAIL)
-    fingerprint, flow = _meant(context, expression, flow)
+    fingerprint, flow = meant(context, expression, flow)
     record = context.ask(GET, {"fingerprint": fingerprint, "at": context.text(shared.AT)})["record"]
     artifact: dict[str, Any] | None = record["artifact"]
     reports = [
@@ -123,7 +123,7 @@ def described(context: Context, expression: str) -> dict[str, Any]:
     return artifact
 
 
-def _meant(context: Context, expression: str, flow: str | None) -> tuple[str, str | None]:
+def meant(context: Context, expression: str, flow: str | None) -> tuple[str, str | None]:
     """Fingerprint and flow that an expression means."""
     given = subjects.given_fingerprint(context)
     if given is not None:

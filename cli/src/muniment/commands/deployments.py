@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from muniment.command import Argument, Command, Option
 from muniment.commands import shared, subjects
-from muniment.commands.known_by import ARTIFACT_TYPE
 from muniment.documents import Mutation, Query
 from muniment.exits import BadUsage, Refused
 
@@ -39,7 +38,6 @@ query($environment: String!, $first: Int, $after: String) { record { environment
     + " } pageInfo { hasNextPage endCursor } } } } }"
 )
 
-NAME = Option("--name", "-n", help="the artifact, by the name that it was reported under", value="ARTIFACT")
 TEMPLATE_NAME = Option("--template-name", help="or the newest that the flow's template calls so", value="NAME")
 DEPLOYED_BY = Option("--deployed-by", "--user", help="who did it; default: whom the CI system names", value="WHO")
 DEPLOYED_AT = Option("--deployed-at", help="when, such as 2026-03-01T12:00:00Z; default: now", value="INSTANT")
@@ -55,7 +53,7 @@ def report(context: Context) -> ExitCode:
         "flow": flow,
         "artifact": template,
         "commit": context.text(shared.COMMIT) if template and context.settings.is_given(shared.COMMIT) else None,
-        "name": looked_up["name"] if looked_up else context.text(NAME),
+        "name": looked_up["name"] if looked_up else context.text(subjects.NAME),
         "buildUrl": context.text(shared.BUILD_URL),
         "description": context.text(shared.DESCRIPTION),
         "deployedBy": context.text(DEPLOYED_BY),
@@ -78,16 +76,10 @@ def report(context: Context) -> ExitCode:
 
 def _meant(context: Context, flow: str | None) -> tuple[str | None, dict[str, Any] | None, str | None]:
     """Its fingerprint, or the name by which to look it up, or what the template calls it."""
-    fingerprint = subjects.given_fingerprint(context)
-    name, template, read = context.text(NAME), context.text(TEMPLATE_NAME), context.argument("ARTIFACT")
-    if fingerprint is not None:
-        return fingerprint, None, None
-    if read is not None:
-        return subjects.fingerprint_here(context, read)[0], None, None
-    if name is not None and context.text(ARTIFACT_TYPE) is not None:
-        return subjects.fingerprint_here(context, name)[0], None, None
-    if name is not None:
-        return None, {"name": name, "flow": flow}, None
+    fingerprint, looked_up = subjects.chosen(context, flow)
+    template = context.text(TEMPLATE_NAME)
+    if fingerprint is not None or looked_up is not None:
+        return fingerprint, looked_up, None
     if template is not None:
         return None, None, template
     raise BadUsage("Which artifact was deployed? Give --name as it was reported, or --fingerprint.")
@@ -160,7 +152,7 @@ COMMANDS = (
             Argument("ARTIFACT", help="file, directory or image to read the fingerprint of", required=False),
         ),
         options=(
-            NAME,
+            subjects.NAME,
             TEMPLATE_NAME,
             shared.FLOW,
             *subjects.SUBJECT,

@@ -18,6 +18,7 @@ MAYBE_ARTIFACT = Argument("ARTIFACT", help="file, directory or image that it is 
 
 FINGERPRINT = Option("--fingerprint", "-F", help="SHA-256 of the artifact, instead of reading it", value="SHA256")
 SUBJECT = (FINGERPRINT, *KNOWN_BY)
+NAME = Option("--name", "-n", help="the artifact, by the name that it was reported under", value="ARTIFACT")
 
 
 def given_fingerprint(context: Context) -> str | None:
@@ -57,3 +58,20 @@ def looks_like_image(name: str) -> bool:
 def kind_of(given: str | None) -> str:
     """What the record calls it: whatever was not looked at is a file."""
     return {"docker": "image", "oci": "image", "dir": "directory"}.get(given or "", "file")
+
+
+def chosen(context: Context, flow: str | None) -> tuple[str | None, dict[str, str | None] | None]:
+    """Which artifact is meant: its fingerprint, or the exact name (and flow) by which to look it up. (None, None) for none."""
+    fingerprint = given_fingerprint(context)
+    name, read = context.text(NAME), context.argument("ARTIFACT")
+    if fingerprint is not None:
+        return fingerprint, None
+    if read is not None:
+        if is_fingerprint(read):
+            return bare(read), None
+        if looks_like_image(read) and context.text(ARTIFACT_TYPE) is None and not os.path.exists(read):
+            return None, {"name": read, "flow": flow}
+        return fingerprint_here(context, read)[0], None
+    if name is not None and context.text(ARTIFACT_TYPE) is not None:
+        return fingerprint_here(context, name)[0], None
+    return None, None if name is None else {"name": name, "flow": flow}
