@@ -1,9 +1,11 @@
 """Snapshots as they are taken: the client's process, a real server, and files, containers and a bucket that are really there."""
 
+import io
 import json
 import os
 import shutil
 import sys
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
@@ -17,9 +19,10 @@ from embedded.servers import Stack
 from muniment.exits import ExitCode
 from muniment.fingerprints import directory_fingerprint, kosli_directory_fingerprint
 from tests.cli.engines import IMAGE, Engine, needs_engine
-from tests.cli.registries import RunningRegistry, needs_registry
-from tests.cli.snapshots.answers import ANSWERS, digest
+from tests.cli.registries import Certificate, RunningRegistry, needs_registry
+from tests.cli.snapshots.answers import ANSWERS, answer, digest
 from tests.cli.snapshots.conftest import Reporter
+from tests.cli.snapshots.doors import deployment_door
 from tests.embedded.objects import write_object
 
 _numbers = count(1)
@@ -401,3 +404,65 @@ async def test_ten_thousand_members_go_into_one_report(
     assert told.data["number"] == 1
     assert told.data["refused"] == []
     assert (await reporter.snapshot())["instanceCount"] == 10_000
+
+
+async def test_the_old_command_line_and_its_variables_do_the_same(
+    reporter: Reporter, programs: Callable[[str, str], str], tmp_path: Path
+) -> None:
+    await reporter.environment_of("K8S", "production")
+    for namespace in ("app", "database"):
+        listed = [pod for pod in answer("pods")["items"] if pod["metadata"]["namespace"] == namespace]
+        (tmp_path / f"{namespace}.json").write_text(json.dumps({"items": listed}))
+    cases = {f"get pods --namespace={name}": str(tmp_path / f"{name}.json") for name in ("app", "database")}
+    (tmp_path / "app-itself.json").write_text("{}")
+    cases["get namespace app"] = str(tmp_path / "app-itself.json")
+    old = {"KOSLI_HOST": reporter.served.url, "KOSLI_API_TOKEN": reporter.token, "KOSLI_ORG": "acme"}
+    reporter.environment.update({"MUNIMENT_HOST": "", "MUNIMENT_API_KEY": "", "MUNIMENT_ORGANIZATION": ""})
+
+    told = await reporter.run(
+        *("snapshot", "k8s", "production", "--namespace", "app,database"),
+        **old,
+        PATH=programs("kubectl", answering(cases)),
+    )
+
+    assert told.code == ExitCode.DONE, told.stderr
+    assert "There is no namespace app, or nothing runs in it" in told.stderr
+    assert {each["name"] for each in (await reporter.snapshot("production"))["running"]["nodes"]} == {
+        "docker.io/library/postgres:16",
+        "docker.io/library/busybox:1.36",
+    }
+
+
+async def test_an_app_from_a_package_is_known_by_the_files_that_its_door_gives(
+    reporter: Reporter, programs: Callable[[str, str], str], tmp_path: Path
+) -> None:
+    await reporter.environment_of("AZURE_APPS")
+    (tmp_path / "app.py").write_text("print()")
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.write(tmp_path / "app.py", "app.py")
+    certificate = Certificate.made(tmp_path / "tls")
+    with deployment_door(certificate, package.getvalue(), token="a-token") as door:
+        [app] = [each for each in answer("azure-webapps") if each["name"] == "shop-files"]
+        app["hostNameSslStates"] = [{"hostType": "Repository", "name": door}]
+        (tmp_path / "apps.json").write_text(json.dumps([app]))
+        (tmp_path / "none.json").write_text("[]")
+        (tmp_path / "login.json").write_text(json.dumps({"accessToken": "a-token", "tokenType": "Bearer"}))
+        az = answering(
+            {
+                "webapp list": str(tmp_path / "apps.json"),
+                "functionapp list": str(tmp_path / "none.json"),
+                "account get-access-token": str(tmp_path / "login.json"),
+            }
+        )
+
+        told = await reporter.run(
+            *("snapshot", "azure", "prod"), PATH=programs("az", az), SSL_CERT_FILE=str(certificate.certificate_file)
+        )
+
+    assert told.code == ExitCode.DONE, told.stderr
+    [running] = (await reporter.snapshot())["running"]["nodes"]
+    only = tmp_path / "only"
+    only.mkdir()
+    (only / "app.py").write_text("print()")
+    assert (running["name"], running["fingerprint"]) == ("shop-files", directory_fingerprint(only)[0])
