@@ -415,7 +415,7 @@ async def test_the_old_command_line_and_its_variables_do_the_same(
         (tmp_path / f"{namespace}.json").write_text(json.dumps({"items": listed}))
     cases = {f"get pods --namespace={name}": str(tmp_path / f"{name}.json") for name in ("app", "database")}
     (tmp_path / "app-itself.json").write_text("{}")
-    cases["get namespace app"] = str(tmp_path / "app-itself.json")
+    cases["get namespace/app"] = str(tmp_path / "app-itself.json")
     old = {"KOSLI_HOST": reporter.served.url, "KOSLI_API_TOKEN": reporter.token, "KOSLI_ORG": "acme"}
     reporter.environment.update({"MUNIMENT_HOST": "", "MUNIMENT_API_KEY": "", "MUNIMENT_ORGANIZATION": ""})
 

@@ -112,7 +112,7 @@ def _choice(
 
     return Choice(
         what,
-        names=context.texts(names),
+        names=[name.rpartition("/")[2] if name.startswith("arn:") else name for name in context.texts(names)],
         expressions=context.texts(regex),
         without=context.texts(without),
         without_expressions=context.texts(without_regex),
@@ -202,6 +202,7 @@ def _s3(context: Context) -> ExitCode:
 def _ecs(context: Context) -> ExitCode:
     from muniment.snapshots.tasks import report_of_ecs
 
+    # Both may be given by their ARN, which ends with the name.
     clusters = _choice(context, "cluster", CLUSTERS, CLUSTERS_REGEX, EXCLUDE, EXCLUDE_REGEX)
     services = _choice(context, "service", SERVICES, SERVICES_REGEX, NOT_SERVICES, NOT_SERVICES_REGEX)
     return _report(context, report_of_ecs(_amazon(context, "ecs"), clusters, services))

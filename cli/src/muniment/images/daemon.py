@@ -72,7 +72,7 @@ def daemon(environment: Mapping[str, str] | None = None) -> Daemon:
     host = environment.get("DOCKER_HOST", "")
     if host.startswith("unix://"):
         return SocketDaemon(Path(host[len("unix://") :]))
-    if not host and not environment.get("DOCKER_CONTEXT"):
+    if not host and not _has_context(environment):
         for path in _sockets(environment):
             if path.is_socket():
                 return SocketDaemon(path)
@@ -80,6 +80,20 @@ def daemon(environment: Mapping[str, str] | None = None) -> Daemon:
         if shutil.which(program, path=environment.get("PATH")):
             return CommandDaemon(program)
     raise DaemonError("No container engine was found here. Set DOCKER_HOST to its socket, or install docker.")
+
+
+def _has_context(environment: Mapping[str, str]) -> bool:
+    """Whether `docker` was told to use another engine than this machine's; then it is asked, because it knows how."""
+    if environment.get("DOCKER_CONTEXT"):
+        return environment["DOCKER_CONTEXT"] != "default"
+    folder = environment.get("DOCKER_CONFIG") or os.path.join(
+        environment.get("HOME") or os.path.expanduser("~"), ".docker"
+    )
+    try:
+        settings = json.loads(Path(folder, "config.json").read_text(encoding="utf-8"))
+        return str(settings.get("currentContext") or "default") != "default"
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def _sockets(environment: Mapping[str, str]) -> Iterator[Path]:

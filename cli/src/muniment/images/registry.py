@@ -71,11 +71,9 @@ class Registry:
         if reference.digest is not None:
             return reference.digest
         answer = self._manifest(reference, "HEAD")
-        told = _digest_told(answer)
-        if told is None:
-            answer = self._manifest(reference, "GET")
-            told = _digest_of(answer)
-        return told
+        if answer.body:
+            return _digest_of(answer)
+        return _digest_told(answer) or _digest_of(self._manifest(reference, "GET"))
 
     def _of_platform(self, reference: Reference, platform: str) -> str:
         answer = self._manifest(reference, "GET")
