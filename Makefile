@@ -20,7 +20,7 @@ up: $(INSTALLED) ## Serve until Ctrl-C; data in MUNIMENT_DATA_DIR (.muniment), p
 	@exec $(BIN)/python -m embedded up --stop-with-parent
 
 test: $(INSTALLED) ## Run every test on real servers; ARGS="-k archive" narrows it
-	@$(BIN)/pytest -q -n $(WORKERS) --dist worksteal $(ARGS)
+	@$(BIN)/pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(INSTALLED) ## Format, lint, types, import contracts, layout, freshness of the schema
 	@$(BIN)/ruff format --check .

@@ -22,6 +22,11 @@ ArchiveId = NewType("ArchiveId", UUID)
 PolicyId = NewType("PolicyId", UUID)
 EnvironmentId = NewType("EnvironmentId", UUID)
 DeploymentId = NewType("DeploymentId", UUID)
+JudgementId = NewType("JudgementId", UUID)
+NoticeId = NewType("NoticeId", UUID)
+DeliveryId = NewType("DeliveryId", UUID)
+ApprovalId = NewType("ApprovalId", UUID)
+WaiverId = NewType("WaiverId", UUID)
 
 Fingerprint = NewType("Fingerprint", str)
 """SHA-256 of an artifact: 64 lower-case hexadecimal digits."""
@@ -39,6 +44,7 @@ FLOW_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,255}")
 TRAIL_NAME: Final = FLOW_NAME
 ENVIRONMENT_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,255}")
 POLICY_NAME: Final = ENVIRONMENT_NAME
+NOTICE_NAME: Final = ENVIRONMENT_NAME
 ATTESTATION_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,255}")
 TEMPLATE_ARTIFACT_NAME: Final = ATTESTATION_NAME
 TYPE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}")

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from record.access import readings as access
+from record.approvals import readings as approvals
 from record.archives import readings as archives
 from record.artifacts import readings as artifacts
 from record.attestations import readings as attestations
@@ -12,12 +13,15 @@ from record.deployments import readings as deployments
 from record.environments import readings as environments
 from record.evidence import readings as evidence
 from record.flows import readings as flows
+from record.judgements import readings as judgements
 from record.ledger.append import idempotency_rows
 from record.ledger.entries import Entry
 from record.ledger.readings import Reading, Row
+from record.notices import readings as notices
 from record.policies import readings as policies
 from record.scrubbing import readings as scrubbing
 from record.trails import readings as trails
+from record.waivers import readings as waivers
 
 READINGS: Final[Mapping[str, Reading]] = MappingProxyType(
     {
@@ -30,6 +34,10 @@ READINGS: Final[Mapping[str, Reading]] = MappingProxyType(
         **environments.READINGS,
         **deployments.READINGS,
         **policies.READINGS,
+        **judgements.READINGS,
+        **notices.READINGS,
+        **approvals.READINGS,
+        **waivers.READINGS,
         **archives.READINGS,
         **scrubbing.READINGS,
     }

@@ -5,6 +5,7 @@ from typing import Final
 from sqlmodel import SQLModel
 
 from record.access import models as access
+from record.approvals import models as approvals
 from record.archives import models as archives
 from record.artifacts import models as artifacts
 from record.attestations import models as attestations
@@ -13,10 +14,13 @@ from record.environments import models as environments
 from record.evidence import models as evidence
 from record.flows import models as flows
 from record.jobs import models as jobs
+from record.judgements import models as judgements
 from record.ledger import models as ledger
+from record.notices import models as notices
 from record.policies import models as policies
 from record.scrubbing import models as scrubbing
 from record.trails import models as trails
+from record.waivers import models as waivers
 
 MODULES: Final = (
     ledger,
@@ -29,6 +33,10 @@ MODULES: Final = (
     environments,
     deployments,
     policies,
+    judgements,
+    notices,
+    approvals,
+    waivers,
     archives,
     scrubbing,
     jobs,

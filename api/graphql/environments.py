@@ -10,6 +10,7 @@ from api.graphql.connections import Connection, connect, index_key, wanted
 from api.graphql.context import Info
 from api.graphql.deployments import Deployment, Drift, deployment_page, drift_of
 from api.graphql.errors import Refused
+from api.graphql.judgements import Judgement, Unchanged, judgements_of
 from api.graphql.ledger import After, Before, First, Last, Receipt
 from api.graphql.links import object_of
 from api.graphql.loaders import loaders_at
@@ -19,6 +20,7 @@ from api.graphql.runs import environment_row
 from api.graphql.scalars import Json
 from api.graphql.snapshots import EnvironmentEvent, RunningArtifact, Snapshot, event_place, running_page, snapshot_at
 from api.graphql.verdicts import Verdict
+from api.graphql.waivers import Waiver, waivers_of_environment
 from api.graphql.writes import perform
 from record.access.rules import Action
 from record.environments import queries, rules, service, snapshots
@@ -60,6 +62,9 @@ class Environment(Node):
     entry_index: EntryIndex = strawberry.field(description="The entry that last changed it.")
     row: strawberry.Private[queries.Environment]
     moment: strawberry.Private[Moment]
+    waivers: Connection[Waiver] = strawberry.field(
+        resolver=waivers_of_environment, description="Its waivers, the last requested first: in a state, or in any."
+    )
 
     @strawberry.field(description="The environments that a logical one unites; empty for any other.")
     async def included(self, info: Info) -> "list[Environment]":
@@ -197,6 +202,21 @@ class Environment(Node):
     async def verdict(self, info: Info) -> Verdict:
         silent = await self._stale(info)
         return await verdict_of_environment(info, self.moment, self.row.environment_id, stale=silent)
+
+    @strawberry.field(description="When its verdict changed or it fell silent, and why: the newest first.")
+    async def judgements(
+        self,
+        info: Info,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        unchanged: Unchanged = False,
+    ) -> Connection[Judgement]:
+        subject = self.row.environment_id
+        return await judgements_of(
+            info, self.moment, subject, unchanged=unchanged, first=first, after=after, last=last, before=before
+        )
 
     @classmethod
     def of(cls, row: queries.Environment, moment: Moment) -> "Environment":

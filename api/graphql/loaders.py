@@ -11,6 +11,7 @@ from strawberry.dataloader import DataLoader
 
 from api.graphql.context import Info
 from record.access import queries as access_queries
+from record.approvals import queries as approval_queries
 from record.archives import queries as archive_queries
 from record.artifacts import queries as artifact_queries
 from record.attestations import queries as attestation_queries
@@ -21,6 +22,7 @@ from record.environments import snapshots as snapshot_queries
 from record.evidence import queries as evidence_queries
 from record.flows import queries as flow_queries
 from record.ids import Fingerprint, KeyId, PrincipalId, TrailId
+from record.judgements import queries as judgement_queries
 from record.moment import Moment
 from record.policies import presence
 from record.policies import queries as policy_queries
@@ -88,9 +90,11 @@ class Loaders:
     last_reports = _by(environment_queries.last_reports)
     runs = _by(snapshot_queries.runs_of)
     deployments = _by(deployment_queries.of_fingerprints)
+    approvals = _by(approval_queries.of_fingerprints)
     previous_deployments = _by(deployment_queries.previous)
     policies_of_environments = _by(policy_queries.attached_to)
     judgements = _by(presence.judged_by_attached)
+    judgements_of_snapshots = _by(judgement_queries.of_snapshots)
 
     @_Batched
     async def trails(self, connection: Connection, ids: list[TrailId]) -> list[trail_queries.Trail | None]:

@@ -8,28 +8,33 @@ from uuid import UUID
 import strawberry
 
 from api.graphql.access import Principal, key_of
+from api.graphql.approvals import ABOUT_APPROVAL, ABOUT_QUEUE, Approval, approval_asked, approval_of, approval_queue
 from api.graphql.archives import Archive, archive_of, archive_page
-from api.graphql.artifacts import Artifact, artifact_of
+from api.graphql.artifacts import Artifact, artifact_of, whole_fingerprint
 from api.graphql.attestations import Attestation, AttestationType, SigningKey
 from api.graphql.connections import Connection
 from api.graphql.context import Info
 from api.graphql.deployments import Deployment, deployment_of
 from api.graphql.environments import Environment, environment_named, environment_of, environment_page
 from api.graphql.flows import Flow, flow_named, flow_page
+from api.graphql.gate import ASSERT_ARTIFACT, AssertArtifactResult, By, assert_artifact
+from api.graphql.judgements import Judgement, judgement_of, judgements_lately
 from api.graphql.ledger import After, Before, Entry, First, Last, Ledger
 from api.graphql.loaders import loaders_at
 from api.graphql.nodes import Node, split_id, uuid_in
+from api.graphql.notices import Notice, delivery_of, notice_named, notice_of, notice_page
 from api.graphql.organization import Organization
 from api.graphql.policies import Policy, policy_named, policy_of, policy_page, try_policy
 from api.graphql.snapshots import Snapshot, SnapshotDifference, difference_of, snapshot_named
 from api.graphql.trails import Trail, trail_named
 from api.graphql.verdicts import Verdict
+from api.graphql.waivers import Waiver, waiver_asked, waiver_of, waivers_asked
 from record.access import queries as access
 from record.access.rules import Action
-from record.artifacts import queries as artifacts
 from record.attestations import queries as attestations
 from record.clock import to_rfc3339
 from record.ids import (
+    ApprovalId,
     AttestationId,
     DeploymentId,
     EntryIndex,
@@ -41,10 +46,11 @@ from record.ids import (
     PolicyId,
     PrincipalId,
     TrailId,
+    WaiverId,
 )
 from record.ledger import queries as ledger
 from record.moment import Moment
-from record.refusals import Ambiguous, InvalidInput
+from record.refusals import InvalidInput
 from record.search.queries import search
 
 SEARCH_HITS_MAX = 20
@@ -57,6 +63,14 @@ class Record:
     size: LedgerSize = strawberry.field(description="The ledger size that it is pinned to.")
     instant: datetime = strawberry.field(description="The instant that it is pinned to; only expiry looks at it.")
     moment: strawberry.Private[Moment]
+    approvals: Connection[Approval] = strawberry.field(resolver=approval_queue, description=ABOUT_QUEUE)
+    approval: Approval | None = strawberry.field(resolver=approval_asked, description=ABOUT_APPROVAL)
+    waivers: Connection[Waiver] = strawberry.field(
+        resolver=waivers_asked, description="Waivers, the last requested first."
+    )
+    waiver: Waiver | None = strawberry.field(
+        resolver=waiver_asked, description="The waiver of this id; null when there is none."
+    )
 
     @strawberry.field(description="The ledger behind it.")
     def ledger(self, info: Info) -> Ledger:
@@ -87,19 +101,8 @@ class Record:
         description="The artifact of this fingerprint, or of the only one that begins so; null when there is none."
     )
     async def artifact(self, info: Info, fingerprint: Fingerprint) -> Artifact | None:
-        if len(fingerprint) < 64:
-            async with info.context.record.database.connection(self.moment.org_id) as connection:
-                found = await artifacts.fingerprints_like(
-                    connection, self.moment, fingerprint, readable=info.context.caller.readable_flows(), limit=3
-                )
-            if not found:
-                return None
-            if len(found) > 1:
-                raise Ambiguous(
-                    f"{fingerprint} is the beginning of several fingerprints: {', '.join(found)}. Give more digits."
-                )
-            fingerprint = found[0]
-        return await artifact_of(info, self.moment, fingerprint)
+        whole = await whole_fingerprint(info, self.moment, fingerprint)
+        return None if whole is None else await artifact_of(info, self.moment, whole)
 
     @strawberry.field(description="Environments, by name: those in use, unless the archived ones are asked for, too.")
     async def environments(
@@ -130,6 +133,21 @@ class Record:
     async def diff(self, info: Info, first: str, second: str) -> SnapshotDifference:
         return await difference_of(info, self.moment, first, second)
 
+    @strawberry.field(description="Every change of a verdict, of environments and of trails, the newest first.")
+    async def judgements(
+        self,
+        info: Info,
+        since: Annotated[datetime | None, strawberry.argument(description="Only what was recorded after it.")] = None,
+        until: Annotated[datetime | None, strawberry.argument(description="Only what was recorded up to it.")] = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> Connection[Judgement]:
+        return await judgements_lately(
+            info, self.moment, since=since, until=until, first=first, after=after, last=last, before=before
+        )
+
     @strawberry.field(description="The deployment of this id; null when there is none.")
     async def deployment(self, info: Info, id: strawberry.ID) -> Deployment | None:  # noqa: A002
         return await deployment_of(info, self.moment, DeploymentId(uuid_in(id, "Deployment", field="id")))
@@ -154,6 +172,27 @@ class Record:
         environment: Annotated[str, strawberry.argument(description="The environment's name.")],
     ) -> Verdict:
         return await try_policy(info, self.moment, document=document, environment=environment)
+
+    @strawberry.field(description=ASSERT_ARTIFACT)
+    async def assert_artifact(
+        self,
+        info: Info,
+        fingerprint: Fingerprint,
+        environment: Annotated[str | None, strawberry.argument(description="The policies attached to it.")] = None,
+        policies: Annotated[list[str] | None, strawberry.argument(description="These policies, by name.")] = None,
+        templates: Annotated[bool, strawberry.argument(description="The templates of its flows.")] = False,
+    ) -> AssertArtifactResult:
+        return await assert_artifact(info, self.moment, fingerprint, By(environment, policies, templates))
+
+    @strawberry.field(description="Notices, by name. Needs the role admin.")
+    async def notices(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Notice]:
+        return await notice_page(info, self.moment, first=first, after=after, last=last, before=before)
+
+    @strawberry.field(description="The notice of this name; null when there is none. Needs the role admin.")
+    async def notice(self, info: Info, name: str) -> Notice | None:
+        return await notice_named(info, self.moment, name)
 
     @strawberry.field(description="The newest version of each custom attestation type.")
     async def attestation_types(self, info: Info) -> list[AttestationType]:
@@ -316,8 +355,24 @@ async def _deployment(info: Info, moment: Moment, key: str) -> Node | None:
     return await deployment_of(info, moment, DeploymentId(UUID(key)))
 
 
+async def _approval(info: Info, moment: Moment, key: str) -> Node | None:
+    return await approval_of(info, moment, ApprovalId(UUID(key)))
+
+
+async def _waiver(info: Info, moment: Moment, key: str) -> Node | None:
+    return await waiver_of(info, moment, WaiverId(UUID(key)))
+
+
 async def _policy(info: Info, moment: Moment, key: str) -> Node | None:
     return await policy_of(info, moment, PolicyId(UUID(key)))
+
+
+async def _notice(info: Info, moment: Moment, key: str) -> Node | None:
+    return await notice_of(info, moment, UUID(key))
+
+
+async def _delivery(info: Info, moment: Moment, key: str) -> Node | None:
+    return await delivery_of(info, moment, UUID(key))
 
 
 async def _archive(info: Info, moment: Moment, key: str) -> Node | None:
@@ -326,13 +381,18 @@ async def _archive(info: Info, moment: Moment, key: str) -> Node | None:
 
 _FINDERS = {
     "ApiKey": _key,
+    "Approval": _approval,
     "Archive": _archive,
+    "Delivery": _delivery,
     "Deployment": _deployment,
     "Environment": _environment,
     "Flow": _flow,
+    "Judgement": judgement_of,
+    "Notice": _notice,
     "Policy": _policy,
     "Trail": _trail,
     "Artifact": _artifact,
+    "Waiver": _waiver,
     "Attestation": _attestation,
     "Entry": _entry,
     "Principal": _principal,

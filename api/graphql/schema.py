@@ -9,6 +9,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from api.graphql import record as at_moment
 from api.graphql.access import AccessMutations, Viewer
+from api.graphql.approving import ApprovalMutations
 from api.graphql.archives import Archive, ArchiveMutations, watch
 from api.graphql.artifacts import ArtifactMutations
 from api.graphql.attest import AttestationMutations
@@ -20,12 +21,14 @@ from api.graphql.flows import FlowMutations
 from api.graphql.inputs import plan_inputs
 from api.graphql.ledger import Entry
 from api.graphql.nodes import Node
+from api.graphql.notice_mutations import NoticeMutations
 from api.graphql.organization import OrganizationMutations
 from api.graphql.policies import PolicyMutations
 from api.graphql.record import Record, record_at
 from api.graphql.scalars import SCALARS
 from api.graphql.snapshots import SnapshotMutations
 from api.graphql.trails import TrailMutations
+from api.graphql.waivers import WaiverMutations
 from api.graphql.watching import entries_after
 from record.ids import LedgerSize
 
@@ -61,6 +64,9 @@ class Mutation(
     SnapshotMutations,
     DeploymentMutations,
     PolicyMutations,
+    NoticeMutations,
+    ApprovalMutations,
+    WaiverMutations,
     ArchiveMutations,
     AccessMutations,
     OrganizationMutations,

@@ -79,6 +79,10 @@ UPDATE ops.jobs SET state = 'queued', due_at = now() + make_interval(secs => $4)
     attempts = attempts - $6, lease_until = NULL, progress_done = 0, progress_text = 'waiting for a worker', updated_at = now()
 {_OWN}"""
 
+_HASTEN: Final = """
+UPDATE ops.jobs SET due_at = now(), updated_at = now()
+WHERE org_id = $1 AND kind = $2 AND subject = ANY($3::uuid[]) AND state = 'queued'"""
+
 _LEDGERS: Final = "SELECT org_id, name, size FROM ops.ledgers"
 
 
@@ -87,6 +91,11 @@ async def ensure(connection: Connection, org_id: OrgId, kind: str, jobs: Sequenc
     ids, subjects = [job_id for job_id, _ in jobs], [subject for _, subject in jobs]
     rows = await connection.fetch(_ENSURE, org_id, kind, ids, subjects)
     return [row["job_id"] for row in rows]
+
+
+async def hasten(connection: Connection, org_id: OrgId, kind: str, subjects: Sequence[UUID]) -> None:
+    """Makes jobs that wait for another attempt due at once."""
+    await connection.execute(_HASTEN, org_id, kind, subjects)
 
 
 async def claim(

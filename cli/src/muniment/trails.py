@@ -23,11 +23,11 @@ BEGIN = Mutation(
 IS_THERE = Query("query($flow: String!, $trail: String!) { record { trail(flow: $flow, name: $trail) { name } } }")
 
 
-def begin_if_missing(client: Client, given: Mapping[str, Any]) -> bool:
-    """Begins this trail unless it is there; answers whether it was missing. One that is there is left as it is."""
+def begin_if_missing(client: Client, given: Mapping[str, Any]) -> None:
+    """Begins this trail unless it is there. One that is there is left as it is."""
     found = client.ask(IS_THERE, {"flow": given["flow"], "trail": given["name"]})["record"]["trail"]
     if found is not None:
-        return False
+        return
     # Reporters that run side by side all come here. The key is the same for all, so one of them begins it.
     named = hashlib.sha256(f"{given['flow']}\n{given['name']}".encode()).hexdigest()
     try:
@@ -35,4 +35,3 @@ def begin_if_missing(client: Client, given: Mapping[str, Any]) -> bool:
     except Refused as refusal:
         if refusal.refusal != "IDEMPOTENCY_CONFLICT":
             raise
-    return True

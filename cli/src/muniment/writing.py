@@ -126,6 +126,6 @@ def _recorded(client: Client, write: Write, given: Mapping[str, Any]) -> dict[st
             raise
         from muniment.trails import begin_if_missing  # once for each trail
 
-        if not begin_if_missing(client, write.trail):
-            raise
+        # If it is there now, somebody else began it meanwhile. If something else is missing, the server says so again.
+        begin_if_missing(client, write.trail)
         return client.record(write.mutation, given)

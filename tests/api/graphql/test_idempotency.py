@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from record.access.rules import Role
+from record.notices import telling
 from tests.api.graphql.house import House
 from tests.api.graphql.test_anonymous import EVERY_MUTATION
 from tests.api.graphql.test_attesting import ASSETS, CLEAN, PASSING, SNYK, TRIVY
@@ -28,7 +29,21 @@ NEEDS_AN_ENVIRONMENT = (
     "reportDeployment",
     "attachPolicy",
     "detachPolicy",
+    "requestApproval",
+    "reportApproval",
+    "requestWaiver",
+    "reviewApproval",
+    "withdrawApproval",
+    "acceptWaiver",
+    "revokeWaiver",
 )
+NEEDS_A_REQUEST = {
+    "reviewApproval": ("requestApproval", "approval"),
+    "withdrawApproval": ("requestApproval", "approval"),
+    "acceptWaiver": ("requestWaiver", "waiver"),
+    "revokeWaiver": ("requestWaiver", "waiver"),
+}
+NEEDS_A_NOTICE = ("changeNotice", "disableNotice", "rotateNoticeSecret", "testNotice", "replayDelivery")
 NEEDS_A_POLICY = ("changePolicy", "attachPolicy", "detachPolicy")
 
 
@@ -37,17 +52,8 @@ async def prepared(house: House, mutation: str) -> tuple[dict[str, Any], dict[st
     await house.ada.done("changePrincipal", name="ada", grants=[{"role": "ADMIN"}, {"role": "APPROVER"}])
     await house.delivery()
     wish = dict(EVERY_MUTATION.get(mutation, {}))
-    if mutation in NEEDS_AN_ENVIRONMENT:
-        await house.ada.done("createEnvironment", **EVERY_MUTATION["createEnvironment"])
-    if mutation in NEEDS_A_POLICY:
-        await house.ada.done("createPolicy", **EVERY_MUTATION["createPolicy"])
+    await _prepare_runtime(house, mutation, wish)
     match mutation:
-        case "reportDeployment":
-            await house.artifact()
-        case "changePolicy":
-            wish["document"] += "\nartifacts: {provenance: {required: true}}"
-        case "detachPolicy":
-            await house.ada.done("attachPolicy", **wish)
         case "attestCustom":
             await house.ada.done("defineAttestationType", name="perf", rules=[".ok"])
         case "defineAttestationType":
@@ -69,11 +75,37 @@ async def prepared(house: House, mutation: str) -> tuple[dict[str, Any], dict[st
     return wish, other_than(wish)
 
 
+async def _prepare_runtime(house: House, mutation: str, wish: dict[str, Any]) -> None:
+    if mutation in NEEDS_AN_ENVIRONMENT:
+        await house.ada.done("createEnvironment", **EVERY_MUTATION["createEnvironment"])
+    if mutation in NEEDS_A_POLICY:
+        await house.ada.done("createPolicy", **EVERY_MUTATION["createPolicy"])
+    match mutation:
+        case "reportDeployment":
+            await house.artifact()
+        case "changePolicy":
+            wish["document"] += "\nartifacts: {provenance: {required: true}}"
+        case "detachPolicy":
+            await house.ada.done("attachPolicy", **wish)
+    if mutation in NEEDS_A_NOTICE:
+        await house.ada.done("createNotice", **EVERY_MUTATION["createNotice"])
+    if mutation == "replayDelivery":
+        await house.ada.done("testNotice", name="n")
+        await telling.tell(house.served.record, house.org_id)
+        said = await house.ada.ask('{ record { notice(name: "n") { deliveries { nodes { id } } } } }')
+        wish["delivery"] = said["record"]["notice"]["deliveries"]["nodes"][0]["id"]
+    if mutation in NEEDS_A_REQUEST:
+        request, noun = NEEDS_A_REQUEST[mutation]
+        somebody = await house.hire("wes", Role.WRITER)
+        wish["id"] = (await somebody.done(request, f"{noun} {{ id }}", **EVERY_MUTATION[request]))[noun]["id"]
+
+
 def other_than(wish: dict[str, Any]) -> dict[str, Any]:
     for name, value in (
         ("name", "other"),
         ("description", "other"),
         ("reason", "other"),
+        ("comment", "other"),
         ("size", 3),
         ("environment", "other"),
         ("public", False),
@@ -82,6 +114,8 @@ def other_than(wish: dict[str, Any]) -> dict[str, Any]:
             return {**wish, name: value}
     if "kind" in wish:
         return {**wish, "size": 3}
+    if "delivery" in wish:
+        return EVERY_MUTATION["replayDelivery"]
     return {**wish, "overlapHours": 1} if "keyId" in wish else {**wish, "public": False}
 
 

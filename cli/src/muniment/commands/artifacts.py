@@ -65,7 +65,7 @@ def report(context: Context) -> ExitCode:
         "templateName": context.text(NAME) or template_name(name),
         "fingerprint": fingerprint,
         "name": context.text(DISPLAY_NAME) or _display_name(name, kind),
-        "kind": subjects.kind_of(kind),
+        "kind": kind,
         "commit": place.commit,
         "commitUrl": context.text(shared.COMMIT_URL),
         "buildUrl": context.text(shared.BUILD_URL),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 from muniment.command import LIST, NUMBER, Argument, Command, Option
 from muniment.commands import artifacts, shared, subjects
@@ -39,6 +40,11 @@ query($fingerprint: Fingerprint!, $environment: String) { record { artifact(fing
   approvals(environment: $environment) { id state requestedBy requestedFor requestedAt expiresAt approvedBy
     reviews { decision by comment givenAt } } } } }
 """)
+SNAPSHOT = Query("""
+query($expression: String!) { record { ledger { origin } snapshot(expression: $expression) {
+  environmentName number at partial verdictThen { status staleSince holdsUntil reasons recordedAt } } } }
+""")
+JUDGED_WITHIN_SECONDS = 10.0
 VIEWER = Query("query { viewer { organization principal } }")
 
 POLICY = Option("--policy", "--policies", kind=LIST, help="by these policies", value="NAMES")
@@ -148,6 +154,8 @@ def approval(context: Context) -> ExitCode:
 def snapshot(context: Context) -> ExitCode:
     """Whether what runs in an environment is compliant."""
     name = context.argument("SNAPSHOT") or ""
+    if any(mark in name for mark in "#~@"):
+        return _snapshot_then(context, name)
     record = context.ask(ENVIRONMENT, {"name": name})["record"]
     found = record["environment"]
     if found is None:
@@ -156,6 +164,33 @@ def snapshot(context: Context) -> ExitCode:
     found["compliant"] = found["state"] == "COMPLIANT" and found["stale"] is None
     found["link"] = context.link(record["ledger"]["origin"], "environments", found["name"])
     return _answered(context, found, found["verdict"], name)
+
+
+def _snapshot_then(context: Context, expression: str) -> ExitCode:
+    """By the verdict that the snapshot had on its day. Of one that was reported just now, it is there a moment later."""
+    ends = time.monotonic() + JUDGED_WITHIN_SECONDS
+    while True:
+        found = _known(lambda: context.ask(SNAPSHOT, {"expression": expression})["record"])
+        snapshot_, judgement = found["snapshot"], found["snapshot"]["verdictThen"]
+        if judgement is not None or time.monotonic() > ends:
+            break
+        time.sleep(0.5)
+    place = ("environments", snapshot_["environmentName"], "snapshots", snapshot_["number"])
+    state = "UNKNOWN" if judgement is None else judgement["status"]
+    data = {
+        **snapshot_,
+        "state": state,
+        "compliant": state == "COMPLIANT",
+        "link": context.link(found["ledger"]["origin"], *place),
+    }
+    reasons = ["nobody has judged it yet"] if judgement is None else judgement["reasons"]
+    data["stale"] = None if judgement is None else judgement["staleSince"]
+    data["compliant"] = data["compliant"] and data["stale"] is None
+    rows = [
+        {"outcome": state, "subject": expression, "explanation": each, "remedy": None, "because": []}
+        for each in reasons
+    ]
+    return _answered(context, data, {"status": state, "reasons": rows}, expression)
 
 
 def _answered(context: Context, found: dict[str, Any], verdict: dict[str, Any], name: str) -> ExitCode:
@@ -222,9 +257,14 @@ COMMANDS = (
     Command(
         "assert snapshot",
         snapshot,
-        arguments=(Argument("SNAPSHOT", help="the environment"),),
+        arguments=(
+            Argument(
+                "SNAPSHOT",
+                help="an environment, as it is judged now; or one of its snapshots, as it was judged then: production#12",
+            ),
+        ),
         explanation="An environment that has been silent for too long is not compliant, whatever it said last.",
-        examples=("muniment assert snapshot production",),
+        examples=("muniment assert snapshot production", "muniment assert snapshot 'production~1'"),
     ),
     Command(
         "assert approval",

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 TYPES = ("K8S", "DOCKER", "SERVER", "S3", "LAMBDA", "ECS", "CLOUD_RUN", "AZURE_APPS", "LOGICAL")
 _RUNNING = "fingerprint name instances since flows isKnown environmentNames"
-_SNAPSHOT = "environmentName number at reportedBy partial refusedCount artifactCount instanceCount started stopped"
+_SNAPSHOT = """environmentName number at reportedBy partial refusedCount artifactCount instanceCount started stopped
+  verdictThen { status }"""
 _PAGE = "pageInfo { hasNextPage endCursor }"
 
 CREATE = Mutation(
@@ -252,6 +253,7 @@ def _render_snapshot(output: Output, found: dict[str, Any]) -> None:
             ("snapshot", found["number"]),
             ("taken", found["at"]),
             ("by", found["reportedBy"]),
+            ("verdict then", (found["verdictThen"] or {}).get("status")),
             ("partial", "yes" if found["partial"] else None),
             ("link", found["link"]),
         ]
@@ -270,7 +272,7 @@ def snapshots(context: Context) -> ExitCode:
     found = _found(context.ask(SNAPSHOTS, asked)["record"]["environment"], context)
     return context.listed(
         found["snapshots"],
-        ["snapshot", "taken", "by", "artifacts", "started", "stopped"],
+        ["snapshot", "taken", "by", "artifacts", "started", "stopped", "verdict then"],
         lambda each: [
             each["number"],
             each["at"],
@@ -278,6 +280,7 @@ def snapshots(context: Context) -> ExitCode:
             each["artifactCount"],
             each["started"],
             each["stopped"],
+            (each["verdictThen"] or {}).get("status"),
         ],
     )
 

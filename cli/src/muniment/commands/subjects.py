@@ -55,11 +55,6 @@ def looks_like_image(name: str) -> bool:
     return not name.startswith((".", "/", "~")) and "\\" not in name and (":" in name or "@" in name)
 
 
-def kind_of(given: str | None) -> str:
-    """What the record calls it: whatever was not looked at is a file."""
-    return {"docker": "image", "oci": "image", "dir": "directory"}.get(given or "", "file")
-
-
 def chosen(context: Context, flow: str | None) -> tuple[str | None, dict[str, str | None] | None]:
     """Which artifact is meant: its fingerprint, or the exact name (and flow) by which to look it up. (None, None) for none."""
     fingerprint = given_fingerprint(context)
