@@ -74,11 +74,15 @@ SUBSCRIPTION = Option("--azure-subscription-id", "--subscription", help="the sub
 
 def _report(context: Context, report: Report) -> ExitCode:
     """Send what was found; say on stderr what could not be read, here or by the server."""
+    from muniment.snapshots.members import as_sent
+
     for remark in report.remarks:
         context.say(remark)
     _say_each(context, [(member.name, member.why) for member in report.members if member.why], "cannot be read")
     environment = context.argument("ENVIRONMENT")
-    members = [member.to_json() for member in report.members]
+    members, shortened = as_sent(report.members)
+    for remark in shortened:
+        context.say(remark)
     outcome = context.record(REPORT, {"environment": environment, "members": members})
     if outcome is not None:
         known = {place for place, member in enumerate(report.members) if member.why}
