@@ -13,7 +13,9 @@ from moto.ecs.models import ecs_backends
 from moto.server import ThreadedMotoServer
 
 from muniment.exits import ExitCode
+from muniment.fingerprints import tree_fingerprint
 from muniment.snapshots import amazon
+from muniment.snapshots.buckets import Chosen, report_of_bucket
 from muniment.snapshots.choice import Choice
 from muniment.snapshots.lambdas import report_of_lambda
 from muniment.snapshots.members import Unanswered
@@ -151,3 +153,29 @@ def test_without_names_all_clusters_are_listed(address: str) -> None:
 def test_a_cluster_that_is_not_there_ends_the_report(address: str) -> None:
     with pytest.raises(Unanswered, match="AWS says"):
         report_of_ecs(asking(address, "ecs"), Choice("cluster", names=["gone"]), Choice("service"))
+
+
+def test_a_digest_that_the_store_keeps_saves_reading_the_object(address: str) -> None:
+    s3 = asking(address, "s3")
+    s3.create_bucket(Bucket="kept", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    s3.put_object(Bucket="kept", Key="with", Body=b"with", ChecksumAlgorithm="SHA256")
+    s3.put_object(Bucket="kept", Key="without", Body=b"without", ChecksumAlgorithm="CRC32")
+    read: list[str] = []
+    s3.meta.events.register("before-call.s3.GetObject", lambda params, **_: read.append(params["url_path"]))
+
+    [member] = report_of_bucket(s3, "kept", Chosen()).members
+
+    assert member.fingerprint == tree_fingerprint([(b"with", digest("with")), (b"without", digest("without"))])
+    assert [path.rpartition("/")[2] for path in read] == ["without"]
+
+
+def test_a_bucket_with_more_objects_than_a_page_is_read_whole(address: str) -> None:
+    s3 = asking(address, "s3")
+    s3.create_bucket(Bucket="many", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    keys = [f"{number:04}" for number in range(1_010)]
+    amazon.many(lambda key: s3.put_object(Bucket="many", Key=key, Body=key.encode(), ChecksumAlgorithm="SHA256"), keys)
+
+    [member] = report_of_bucket(s3, "many", Chosen(exclude=["0000"])).members
+
+    assert member.fingerprint == tree_fingerprint([(key.encode(), digest(key)) for key in keys[1:]])
+    assert member.facts["objects"] == 1_009
