@@ -73,7 +73,7 @@ def test_digests_are_read_however_the_runtime_writes_them() -> None:
     assert member("quay.io/monitor/agent:v2").fingerprint == digest("agent")
     assert member("docker.io/library/scratchpad:dev").fingerprint == digest("scratchpad")
     assert member("docker.io/library/scratchpad:dev").facts["imageId"] is True
-    assert any("image id" in remark for remark in report().remarks)
+    assert any("scratchpad:dev: from no registry" in remark for remark in report().remarks)
 
 
 def test_owners_are_followed_to_the_top() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from muniment.snapshots.choice import Choice
-from muniment.snapshots.members import Member, SnapshotError, instant, together, unreadable
+from muniment.snapshots.members import Member, SnapshotError, as_sent, instant, together, unreadable
 from record.environments.members import Reported, read_members
 from tests.cli.snapshots.answers import digest
 
@@ -54,6 +54,30 @@ def test_no_name_and_no_fact_costs_a_member_its_place(name: str, fact: object) -
     member = Member(name or "x", digest("w"), facts={"path": "p" * 5000, "about": fact})
 
     assert server_reads("docker", [member]) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("bytes_max", "kept", "said"),
+    [
+        (10**6, {"facts", "createdAt"}, 0),
+        (25_000, {"createdAt"}, 1),
+        (1, set(), 1),
+    ],
+)
+def test_more_than_a_request_holds_is_told_without_the_less_important(
+    bytes_max: int, kept: set[str], said: int
+) -> None:
+    members = [Member(str(n), digest(str(n)), ("2026-01-01T00:00:00Z",), 2, {"pods": ["a" * 300]}) for n in range(100)]
+
+    inputs, remarks = as_sent(members, bytes_max)
+
+    assert {"facts", "createdAt"} & set(inputs[0]) == kept
+    assert {"fingerprint", "name", "instances"} <= set(inputs[0])
+    assert len(remarks) == said
+
+
+def test_an_empty_report_is_one() -> None:
+    assert as_sent([]) == ([], [])
 
 
 def test_a_member_that_cannot_be_read_is_refused_by_the_server_alone() -> None:

@@ -45,7 +45,7 @@ def test_an_image_that_is_in_no_registry_is_known_by_its_id_and_that_is_said() -
     found = containers()
 
     assert by_name(found.members)["myapp:dev"].fingerprint == digest("idlocal")
-    assert any("myapp:dev" in remark and "no registry" in remark for remark in found.remarks)
+    assert any("myapp:dev: from no registry" in remark for remark in found.remarks)
 
 
 def test_a_container_whose_image_was_removed_is_named() -> None:

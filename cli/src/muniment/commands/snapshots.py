@@ -74,11 +74,15 @@ SUBSCRIPTION = Option("--azure-subscription-id", "--subscription", help="the sub
 
 def _report(context: Context, report: Report) -> ExitCode:
     """Send what was found; say on stderr what could not be read, here or by the server."""
+    from muniment.snapshots.members import as_sent
+
     for remark in report.remarks:
         context.say(remark)
     _say_each(context, [(member.name, member.why) for member in report.members if member.why], "cannot be read")
     environment = context.argument("ENVIRONMENT")
-    members = [member.to_json() for member in report.members]
+    members, shortened = as_sent(report.members)
+    for remark in shortened:
+        context.say(remark)
     outcome = context.record(REPORT, {"environment": environment, "members": members})
     if outcome is not None:
         known = {place for place, member in enumerate(report.members) if member.why}
@@ -112,7 +116,7 @@ def _choice(
 
     return Choice(
         what,
-        names=context.texts(names),
+        names=[name.rpartition("/")[2] if name.startswith("arn:") else name for name in context.texts(names)],
         expressions=context.texts(regex),
         without=context.texts(without),
         without_expressions=context.texts(without_regex),
@@ -202,6 +206,7 @@ def _s3(context: Context) -> ExitCode:
 def _ecs(context: Context) -> ExitCode:
     from muniment.snapshots.tasks import report_of_ecs
 
+    # Both may be given by their ARN, which ends with the name.
     clusters = _choice(context, "cluster", CLUSTERS, CLUSTERS_REGEX, EXCLUDE, EXCLUDE_REGEX)
     services = _choice(context, "service", SERVICES, SERVICES_REGEX, NOT_SERVICES, NOT_SERVICES_REGEX)
     return _report(context, report_of_ecs(_amazon(context, "ecs"), clusters, services))

@@ -49,9 +49,10 @@ def image_digest(image: Mapping[str, Any], name: str) -> ImageDigest | None:
     given = [each for each in image.get("RepoDigests") or () if isinstance(each, str) and digest_in(each)]
     wanted = _repository(name)
     best = [each for each in given if _repository(each) == wanted] or given
-    asked = digest_in(name)
-    if asked is not None and any(digest_in(each) == asked for each in given):
-        return ImageDigest(asked, True)
+    # Podman lists an image for several platforms twice, by its index and by itself; `Digest` is what the name stood for.
+    for said in (digest_in(name), digest_in(str(image.get("Digest") or ""))):
+        if said is not None and any(digest_in(each) == said for each in best):
+            return ImageDigest(said, True)
     if best:
         return ImageDigest(digest_in(best[0]) or "", True)
     own = digest_in(f"sha256:{str(image.get('Id') or '').rpartition(':')[2]}")
@@ -71,7 +72,7 @@ def daemon(environment: Mapping[str, str] | None = None) -> Daemon:
     host = environment.get("DOCKER_HOST", "")
     if host.startswith("unix://"):
         return SocketDaemon(Path(host[len("unix://") :]))
-    if not host and not environment.get("DOCKER_CONTEXT"):
+    if not host and not _has_context(environment):
         for path in _sockets(environment):
             if path.is_socket():
                 return SocketDaemon(path)
@@ -79,6 +80,20 @@ def daemon(environment: Mapping[str, str] | None = None) -> Daemon:
         if shutil.which(program, path=environment.get("PATH")):
             return CommandDaemon(program)
     raise DaemonError("No container engine was found here. Set DOCKER_HOST to its socket, or install docker.")
+
+
+def _has_context(environment: Mapping[str, str]) -> bool:
+    """Whether `docker` was told to use another engine than this machine's; then it is asked, because it knows how."""
+    if environment.get("DOCKER_CONTEXT"):
+        return environment["DOCKER_CONTEXT"] != "default"
+    folder = environment.get("DOCKER_CONFIG") or os.path.join(
+        environment.get("HOME") or os.path.expanduser("~"), ".docker"
+    )
+    try:
+        settings = json.loads(Path(folder, "config.json").read_text(encoding="utf-8"))
+        return str(settings.get("currentContext") or "default") != "default"
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def _sockets(environment: Mapping[str, str]) -> Iterator[Path]:
@@ -103,8 +118,15 @@ class SocketDaemon:
 
     def images(self, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
         """What is inspected of images."""
-        found = {each: self._get(f"/images/{quote(each, safe='/:@')}/json") for each in ids}
+        found = {each: self._image(quote(each, safe="/:@")) for each in ids}
         return {each: image for each, image in found.items() if image is not None}
+
+    def _image(self, name: str) -> dict[str, Any] | None:
+        image: dict[str, Any] | None = self._get(f"/images/{name}/json")
+        if image is None or len(image.get("RepoDigests") or ()) < 2:
+            return image
+        own = self._get(f"/v4.0.0/libpod/images/{name}/json")  # Docker has no such thing, and says so
+        return image if own is None else {**image, "Digest": own.get("Digest")}
 
     def _get(self, path: str) -> Any:
         connection = _UnixConnection(self._path)

@@ -17,6 +17,7 @@ import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
+from email.message import Message
 from typing import Any, NamedTuple
 
 from muniment import __version__
@@ -41,18 +42,23 @@ class RegistryError(Exception):
     """The registry gave no digest. The text says what it answered, and what to do."""
 
 
+def digest_at_registry(reference: Reference) -> str:
+    """The digest of an image, asked as whoever is logged in on this machine. Raises RegistryError."""
+    return Registry(reference.registry, credentials_for(reference.registry)).digest(reference)
+
+
 class _Answer(NamedTuple):
     status: int
-    headers: http.client.HTTPMessage
+    headers: Message
     body: bytes
 
 
 class Registry:
-    """One registry, as one user. Keeps the token that it was given for a repository."""
+    """One registry, as one user, or as anybody. Keeps the token that it was given for a repository."""
 
     def __init__(self, registry: str, credentials: Credentials | None = None) -> None:
         self.name = registry
-        self._credentials = credentials or credentials_for(registry)
+        self._credentials = credentials
         self._tokens: dict[str, str] = {}
         self._on_this_machine = _LOOPBACK.fullmatch(registry) is not None
         self._scheme = "https"
@@ -65,11 +71,9 @@ class Registry:
         if reference.digest is not None:
             return reference.digest
         answer = self._manifest(reference, "HEAD")
-        told = _digest_told(answer)
-        if told is None:
-            answer = self._manifest(reference, "GET")
-            told = _digest_of(answer)
-        return told
+        if answer.body:
+            return _digest_of(answer)
+        return _digest_told(answer) or _digest_of(self._manifest(reference, "GET"))
 
     def _of_platform(self, reference: Reference, platform: str) -> str:
         answer = self._manifest(reference, "GET")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -32,14 +33,16 @@ def client(
     try:
         return boto3.client(
             service,
-            region_name=region,
+            region_name=region or os.environ.get("AWS_REGION") or None,  # boto3 itself reads only AWS_DEFAULT_REGION
             aws_access_key_id=key_id,
             aws_secret_access_key=secret_key,
             endpoint_url=endpoint,
             config=settings,
         )
     except (botocore.exceptions.BotoCoreError, ValueError) as error:
-        raise SnapshotError(f"AWS cannot be asked: {error}. Give --aws-region, or set AWS_REGION.") from None
+        raise SnapshotError(
+            f"AWS cannot be asked: {str(error).rstrip('.')}. Give --aws-region, or set AWS_REGION."
+        ) from None
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from typing import IO, Any
 from muniment import __version__
 from muniment.fingerprints import FingerprintError, tree_fingerprint
 from muniment.images.references import NotAnImage, Reference, parse_reference
-from muniment.images.registry import Registry, RegistryError
+from muniment.images.registry import RegistryError, digest_at_registry
 from muniment.snapshots.choice import Choice
 from muniment.snapshots.members import Member, Report, SnapshotError, instant, unreadable
 from muniment.snapshots.programs import answer_of
@@ -97,7 +97,7 @@ def _digest_asked(reference: Reference, where: list[str]) -> tuple[str, str]:
         return reference.digest, "name"
     registry, dot, _ = reference.registry.partition(".azurecr.")
     if not dot:
-        return Registry(reference.registry).digest(reference), "registry"
+        return digest_at_registry(reference), "registry"
     image = f"--image={reference.repository}:{reference.tag}"
     words = ["acr", "repository", "show", f"--name={registry}", image, *where, "--output=json"]
     told = str(answer_of("az", words, install=_INSTALL)["digest"])

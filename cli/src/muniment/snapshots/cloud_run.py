@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from muniment.images.references import NotAnImage, digest_in, parse_reference
-from muniment.images.registry import Registry, RegistryError
+from muniment.images.registry import RegistryError, digest_at_registry
 from muniment.snapshots.choice import Choice
 from muniment.snapshots.members import Member, Report, instant, unreadable
 from muniment.snapshots.programs import answer_of
@@ -66,10 +66,9 @@ def ask(chosen: Choice, *, project: str | None, region: str | None) -> Report:
 def resolved(image: str) -> str:
     """The registry's digest of an image. Raises RegistryError."""
     try:
-        reference = parse_reference(image)
+        return digest_at_registry(parse_reference(image))
     except NotAnImage as error:
         raise RegistryError(str(error)) from None
-    return Registry(reference.registry).digest(reference)
 
 
 def _members_of_service(service: Mapping[str, Any], revisions: Revisions, resolve: Resolve) -> Iterator[Member]:

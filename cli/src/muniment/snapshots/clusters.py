@@ -86,7 +86,7 @@ class Kubectl:
 
     def has_namespace(self, name: str) -> bool | None:
         """Whether there is such a namespace; null when it may not be asked."""
-        answer = ask("kubectl", ["get", "namespace", name, "--output=json", *self._options], install=_KUBECTL)
+        answer = ask("kubectl", ["get", f"namespace/{name}", "--output=json", *self._options], install=_KUBECTL)
         return True if answer.code == 0 else (False if "NotFound" in answer.talk else None)
 
     def _get(self, what: str, namespace: str | None) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from muniment.images.daemon import Daemon, DaemonError, image_digest
 from muniment.snapshots.choice import Choice
-from muniment.snapshots.members import Member, Report, Unanswered, instant, together, unreadable
+from muniment.snapshots.members import Member, Report, Unanswered, instant, of_no_registry, together, unreadable
 
 
 def report_of_containers(
@@ -16,14 +16,7 @@ def report_of_containers(
 ) -> Report:
     """Every container chosen by its name. `images` has the images by the ids that the containers name."""
     found = [_read(each, images, host) for each in containers if chosen.takes(_name(each))]
-    remarks = chosen.remarks()
-    local = sorted({member.name for member in found if "imageId" in member.facts})
-    if local:
-        remarks.append(
-            f"{', '.join(local[:5])}{' and others' if len(local) > 5 else ''}: built here and in no registry; "
-            "known by the engine's image id."
-        )
-    return Report(together(found, "container", "containers"), remarks)
+    return Report(together(found, "container", "containers"), [*chosen.remarks(), *of_no_registry(found)])
 
 
 def report_of_daemon(engine: Daemon, chosen: Choice) -> Report:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from muniment.images.references import digest_in
 from muniment.snapshots.choice import Choice
-from muniment.snapshots.members import Member, Report, instant, together, unreadable
+from muniment.snapshots.members import Member, Report, instant, of_no_registry, together, unreadable
 
 _GROUPS = (
     ("containers", "containerStatuses", None),
@@ -39,13 +39,7 @@ def report_of_pods(pods: Iterable[Mapping[str, Any]], namespaces: Choice, owners
     members: list[Member] = []
     for place, pod in enumerate(pods):
         members += _read(pod, place, namespaces, owners, cluster)
-    remarks = namespaces.remarks()
-    by_image_id = sum("imageId" in member.facts for member in members)
-    if by_image_id:
-        remarks.append(
-            f"{by_image_id} containers run images that came from no registry; they are known by their image id."
-        )
-    return Report(together(members, "pod", "pods"), remarks)
+    return Report(together(members, "pod", "pods"), [*namespaces.remarks(), *of_no_registry(members)])
 
 
 def owners_in(listed: Iterable[Mapping[str, Any]], kind: str) -> dict[Owner, Owner]:

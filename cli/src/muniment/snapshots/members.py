@@ -19,6 +19,7 @@ _LISTED_BYTES_MAX = 3_000
 _FACT_BYTES_MAX = 900
 _CREATED_MAX = 200
 _NAME_MAX = 1_024
+_NAMED_MAX = 5
 
 
 class SnapshotError(CommandError):
@@ -68,6 +69,33 @@ class Report:
 def unreadable(name: str, why: str, **facts: Any) -> Member:
     """A member that is known to run, and nothing more."""
     return Member(name=name or "(no name)", fingerprint=None, facts=facts, why=why)
+
+
+def of_no_registry(members: Iterable[Member]) -> list[str]:
+    """What is to be said of members that are known by an image id (fact `imageId`), because no registry knows them."""
+    names = sorted({member.name for member in members if member.facts.get("imageId")})
+    if not names:
+        return []
+    listed = ", ".join(names[:_NAMED_MAX]) + (f" and {len(names) - _NAMED_MAX} more" if names[_NAMED_MAX:] else "")
+    return [f"{listed}: from no registry; known by the image id that the runtime gave."]
+
+
+def as_sent(members: Sequence[Member], bytes_max: int = 7_500_000) -> tuple[list[dict[str, Any]], list[str]]:
+    """Members as inputs of the mutation, and what is to be said if some of what is known of them had to stay behind.
+
+    A server takes requests of 8 MB unless it is told otherwise; that is some 20,000 different artifacts with all their facts.
+    """
+    inputs = [member.to_json() for member in members]
+    left_out: list[str] = []
+    for dispensable in ("facts", "createdAt"):
+        if len(json.dumps(inputs)) <= bytes_max:
+            break
+        inputs = [{name: value for name, value in each.items() if name != dispensable} for each in inputs]
+        left_out.append(dispensable)
+    told = (
+        f"{len(inputs)} members are too many for one request with all that is known: left out {' and '.join(left_out)}."
+    )
+    return inputs, [told] if left_out else []
 
 
 def together(members: Iterable[Member], singular: str, plural: str) -> list[Member]:
