@@ -76,7 +76,8 @@ def test_a_policy_is_tried_attached_asked_and_detached(delivery: Muniment) -> No
 
     assert delivery("create", "policy", name, policy, "--try-in", environment).code == 1
     assert delivery("create", "policy", name, policy, "--comment", "first").code == 0
-    again = delivery("create", "policy", name, policy, "--comment", "second", "--output", "json")
+    second = delivery.file("second.yml", POLICY + "    - {type: trivy}\n")
+    again = delivery("create", "policy", name, second, "--comment", "scans, too", "--output", "json")
     attached = delivery("attach-policy", name, "--environment", environment, "--output", "json")
     judged = delivery("assert", "artifact", "app.jar", "--environment", environment)
     detached = delivery("detach-policy", name, "--environment", environment, "--output", "json")
@@ -85,7 +86,7 @@ def test_a_policy_is_tried_attached_asked_and_detached(delivery: Muniment) -> No
     assert attached.json["policy"]["environments"] == [environment]
     assert judged.code == 1
     assert detached.json["policy"]["environments"] == []
-    assert POLICY in delivery("get", "policy", name).out
+    assert "- {type: trivy}" in delivery("get", "policy", name).out
 
 
 def test_a_deployment_is_seen_and_its_environment_told(delivery: Muniment) -> None:
@@ -425,3 +426,88 @@ def test_the_wheel_alone_records_and_asks(wheel: Path, delivery: Muniment) -> No
     assert run("snapshot", "path", delivery.environment["PRODUCTION"], "--path", "app.jar").returncode == 0
     assert run("archive", "request", "--wait", "--output", "audit.zip").returncode == 0
     assert run("verify", "audit.zip").returncode == 0
+
+
+# --- approvals and waivers
+
+
+def person(muniment: Muniment, name: str, *roles: str) -> str:
+    """Another person with these roles; a key of theirs."""
+    add = "mutation($input: AddPrincipalInput!) { answer: addPerson(input: $input) { __typename } }"
+    issue = "mutation($input: IssueKeyInput!) { issueKey(input: $input) { ... on KeyIssued { token } } }"
+    grants = {"name": name, "grants": [{"role": role} for role in roles]}
+    muniment("query", muniment.file("add.graphql", add), "-v", f"input={json.dumps(grants)}")
+    key = {"principal": name, "description": "review"}
+    issued = muniment("query", muniment.file("key.graphql", issue), "-v", f"input={json.dumps(key)}")
+    return str(issued.json["issueKey"]["token"])
+
+
+def test_an_approval_is_asked_for_given_and_asserted(delivery: Muniment) -> None:
+    environment = delivery.environment["PRODUCTION"]
+    reviewer = person(delivery, f"reviewer-{environment}", "APPROVER", "READER")
+    gate = ["assert", "approval", "app.jar", "--environment", environment]
+
+    assert delivery(*gate).code == 1
+    asked = delivery(
+        "request", "approval", environment, "--name", "app.jar", "--description", "Refunds", "--output", "json"
+    )
+    assert asked.code == 0, asked.said
+    approval = asked.json["approval"]["id"]
+    assert delivery(*gate).code == 1
+    assert delivery("review", "approval", approval, "--approve").code == 4  # whoever requested it never reviews it
+    given = delivery("review", "approval", approval, "--approve", "--comment", "Tried it", "--api-key", reviewer)
+
+    assert given.code == 0, given.said
+    told = delivery(*gate, "--output", "json")
+    assert (told.code, told.json["approved_by"]) == (0, [f"reviewer-{environment}"])
+    assert delivery(*gate, "--min", "2").code == 1
+    assert "Tried it" in delivery("get", "approval", approval).out
+    listed = delivery("list", "approvals", "--state", "approved", "--environment", environment, "--output", "json").json
+    assert [each["id"] for each in listed] == [approval]
+
+
+def test_an_approval_that_was_given_elsewhere_is_reported(delivery: Muniment) -> None:
+    environment = delivery.environment["PRODUCTION"]
+    reporter = person(delivery, f"desk-{environment}", "APPROVER", "WRITER", "READER")
+
+    told = delivery(
+        *("report", "approval", environment, "--name", "app.jar", "--approved-by", "grace", "--requested-for", "ada"),
+        *("--url", "https://tickets.example.org/87", "--api-key", reporter, "--output", "json"),
+    )
+
+    assert told.code == 0, told.said
+    assert (told.json["approval"]["state"], told.json["approval"]["approvedBy"]) == ("APPROVED", ["grace"])
+
+
+def test_an_artifact_is_allowed_by_two_people_until_a_date(delivery: Muniment) -> None:
+    environment = delivery.environment["PRODUCTION"]
+    second = person(delivery, f"second-{environment}", "APPROVER", "READER")
+
+    asked = delivery(
+        *("allow", "artifact", "--name", "app.jar", "--environment", environment, "--reason", "Replaced in May"),
+        *("--days", "20", "--output", "json"),
+    )
+    assert asked.code == 0, asked.said
+    waiver = asked.json["waiver"]["id"]
+    accepted = delivery("accept", "waiver", waiver, "--comment", "Seen", "--api-key", second, "--output", "json")
+
+    assert asked.json["waiver"]["state"] == "REQUESTED"
+    assert waiver in asked.said
+    assert accepted.code == 0, accepted.said
+    assert accepted.json["waiver"]["state"] == "IN_FORCE"
+    ended = delivery("revoke", "waiver", waiver, "--reason", "It was replaced", "--output", "json")
+    assert ended.json["waiver"]["state"] == "REVOKED"
+    assert "revoked" in delivery("list", "waivers", "--environment", environment).out.lower()
+
+
+def test_a_snapshot_is_asserted_by_the_verdict_of_its_day(delivery: Muniment) -> None:
+    environment, name = delivery.environment["PRODUCTION"], f"{delivery.environment['MUNIMENT_FLOW']}-then"
+    delivery("create", "policy", name, delivery.file("policy.yml", POLICY))
+    delivery("attach-policy", name, "--environment", environment)
+    delivery("snapshot", "path", environment, "--path", "app.jar")
+
+    then = delivery("assert", "snapshot", f"{environment}#1", "--output", "json")
+
+    assert then.code == 1, then.said
+    assert then.json["number"] == 1
+    assert then.json["state"] in ("INCOMPLETE", "NON_COMPLIANT")

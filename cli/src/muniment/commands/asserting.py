@@ -186,7 +186,7 @@ def _snapshot_then(context: Context, expression: str) -> ExitCode:
     reasons = ["nobody has judged it yet"] if judgement is None else judgement["reasons"]
     data["stale"] = None if judgement is None else judgement["staleSince"]
     data["compliant"] = data["compliant"] and data["stale"] is None
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"outcome": state, "subject": expression, "explanation": each, "remedy": None, "because": []}
         for each in reasons
     ]
