@@ -16,6 +16,7 @@ from record.jobs import models as jobs
 from record.ledger import models as ledger
 from record.policies import models as policies
 from record.scrubbing import models as scrubbing
+from record.sessions import models as sessions
 from record.trails import models as trails
 
 MODULES: Final = (
@@ -32,6 +33,7 @@ MODULES: Final = (
     archives,
     scrubbing,
     jobs,
+    sessions,
 )
 """Modules that declare tables; importing them makes SQLModel know the tables."""
 
