@@ -21,7 +21,9 @@ from api.requests import request_id_of
 from record.refusals import Refusal, Unauthenticated
 
 _PAGES: Final = {page.name: page for page in PAGES}
-_STALE: Final = "This form is from another session or another site; nothing was recorded. Open the page anew, and send it again."
+_STALE: Final = (
+    "This form is from another session or another site; nothing was recorded. Open the page anew, and send it again."
+)
 
 
 async def do(request: Request, action: Action) -> Response:

@@ -6,12 +6,13 @@ never on the time at which it is rendered: instants are written out, in UTC, so 
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.datastructures import QueryParams
 
 from api.console import attention, forms, lines, matrix, static, timeline
 from api.console.catalogue import PAGES, SECTIONS
@@ -40,6 +41,17 @@ def render(template: str, context: Mapping[str, Any]) -> str:
 def title_of(page: Page, address: Mapping[str, str]) -> str:
     """The page's title with the names of its address, long digests cut."""
     return _BRACES.sub(lambda found: short(address[found[1]], 40), page.title)
+
+
+class Query(dict[str, str]):
+    """The parameters of the address; one that was not given is empty, so that templates may ask for any."""
+
+    def __init__(self, given: QueryParams) -> None:
+        super().__init__(given)
+        self.all = given.multi_items()
+
+    def __missing__(self, name: str) -> str:
+        return ""
 
 
 class Links:
@@ -101,9 +113,21 @@ def first_line(text: str | None) -> str:
     return (text or "").split("\n", 1)[0]
 
 
+def narrowing(grants: Sequence[Mapping[str, Any]], to: str) -> str:
+    """The names that grants are narrowed to (`flows` or `environments`), as a form's field has them."""
+    return ", ".join(sorted({name for grant in grants for name in grant[to] or ()}))
+
+
 _ENVIRONMENT.filters.update(showing.FILTERS)
 _ENVIRONMENT.filters.update(
-    {"short": short, "line_of": line_of, "pretty": pretty, "first_line": first_line, "said": forms.said}
+    {
+        "short": short,
+        "line_of": line_of,
+        "pretty": pretty,
+        "first_line": first_line,
+        "said": forms.said,
+        "narrowing": narrowing,
+    }
 )
 _ENVIRONMENT.globals.update(
     {

@@ -23,7 +23,7 @@ from api.console import headers, inside, previews, rendering
 from api.console.catalogue import PAGES
 from api.console.inside import Told
 from api.console.page import Document, Page, moment_in
-from api.console.rendering import Links
+from api.console.rendering import Links, Query
 from api.console.visitors import Visitor, visitor_of
 from api.graphql.questions import InvalidDocument
 from api.graphql.view import View
@@ -71,8 +71,13 @@ async def serve(request: Request, page: Page) -> Response:
     except Unauthenticated:
         return to_sign_in(request)
     except Refusal as refusal:
-        return _broken(request, refusal.http_status, refusal.message)
-    return await shown(request, page, visitor)
+        return _broken(refusal.http_status, refusal.message)
+    try:
+        return await shown(request, page, visitor)
+    except Exception as error:
+        number = request_id_of(request.scope)
+        log.error("a page failed", page=page.name, request_id=number, exc_info=error)
+        return fault_page(request, page, visitor, 500, f"It is not your fault. Report it with the number {number}.")
 
 
 async def shown(
@@ -146,8 +151,9 @@ def _answers(page: Page, told: Sequence[Told]) -> dict[str, Any]:
 
 
 def _fault_of(errors: Sequence[Mapping[str, Any]]) -> Fault:
-    error = errors[0] if errors else {"message": "There was no answer. Reload the page."}
-    return Fault(_STATUS.get(error.get("extensions", {}).get("code", ""), 400), error["message"])
+    if not errors:
+        return Fault(500, "There was no answer. Reload the page.")
+    return Fault(_STATUS.get(errors[0].get("extensions", {}).get("code", ""), 400), errors[0]["message"])
 
 
 def _nothing(page: Page) -> str:
@@ -167,7 +173,7 @@ def context_of(request: Request, page: Page | None, visitor: Visitor) -> dict[st
         "visitor": visitor,
         "organization": visitor.caller.organization,
         "address": address,
-        "query": request.query_params,
+        "query": Query(request.query_params),
         "moment": moment,
         "title": "" if page is None else rendering.title_of(page, address),
         "links": links,
@@ -190,7 +196,7 @@ def fault_page(request: Request, page: Page | None, visitor: Visitor, status: in
     return html(rendering.render("fault.html", context), status)
 
 
-def _broken(request: Request, status: int, message: str) -> Response:
+def _broken(status: int, message: str) -> Response:
     """As `fault_page`, when it is not even known who asks."""
     context = {"title": _FAULTS.get(status, _FAULTS[400]), "message": message, "status": status}
     return html(rendering.render("closed.html", context), status)

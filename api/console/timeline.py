@@ -114,7 +114,7 @@ def timeline_of(
 
 
 def _spans(judged: Sequence[tuple[float, Mapping[str, Any]]], end: float) -> list[Span]:
-    ends = [*[x for x, _ in judged[1:]], end]
+    ends = [x for x, _ in judged[1:]] + [end] * bool(judged)
     return [
         Span(
             x,

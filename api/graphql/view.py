@@ -124,7 +124,9 @@ class View(GraphQL[Any, None]):
             await event_stream(self.asking.results(question, operation, context))(scope, receive, send)
             return
         asked = hashlib.sha256(media.encode() + body).digest()
-        answer = self.answers.find(recognised.sight, recognised.head.size, asked, now=self._clock.now())
+        answer: Answer | Passing | None = self.answers.find(
+            recognised.sight, recognised.head.size, asked, now=self._clock.now()
+        )
         if answer is None:
             request_id = request_id_of(scope)
             answer = await self.outcome(json.decode(body), asked, recognised, again, request_id, media=media)
