@@ -62,6 +62,8 @@ class Page:
     """The field of `record` without which there is no such page."""
     rows: int = 50
     """How many a turn of the page shows."""
+    newest_last: bool = False
+    """Whether the end of the list is what is looked at first."""
     derived: Derived = lambda given: {}
     follows: Follows | None = None
     """What the second document is asked, once the first is answered. Without it both are asked at once."""
@@ -118,6 +120,8 @@ class Page:
         if before := query.get("before"):
             return {"last": self.rows, "before": before}
         after = query.get("after")
+        if self.newest_last and not after:
+            return {"last": self.rows}
         return {"first": self.rows} | ({"after": after} if after else {})
 
 
