@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ARGS ?=
+# Test processes, each with servers of its own. More than cores, because tests mostly wait: for databases, buckets and kills.
+WORKERS ?= 4
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up test check format schema lock bench clean
@@ -18,7 +20,7 @@ up: $(INSTALLED) ## Serve until Ctrl-C; data in MUNIMENT_DATA_DIR (.muniment), p
 	@exec $(BIN)/python -m embedded up --stop-with-parent
 
 test: $(INSTALLED) ## Run every test on real servers; ARGS="-k archive" narrows it
-	@$(BIN)/pytest -q $(ARGS)
+	@$(BIN)/pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(INSTALLED) ## Format, lint, types, import contracts, layout, freshness of the schema
 	@$(BIN)/ruff format --check .

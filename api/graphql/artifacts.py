@@ -82,7 +82,7 @@ class ArtifactInTrail:
     async def attestations(self, info: Info) -> list[Attestation]:
         loaders = loaders_at(info, self.moment)
         rows = await loaders.attestations_of_trails.load(self.row.trail_id)
-        facts = await loaders.facts.load(self.row.trail_id)
+        facts = loaders.facts_at_hand(self.row.trail_id) or await loaders.facts.load(self.row.trail_id)
         reaching = rules.about(rules.open_docket(facts, now=self.moment.instant), _fact(self.row))
         about_it = {fact.entry_index for fact in reaching}
         return [Attestation.of(row, self.moment) for row in rows if row.entry_index in about_it]

@@ -36,9 +36,13 @@ class Edge(Generic[Item]):
 
 @strawberry.type(description="A page of nodes.")
 class Connection(Generic[Item]):
-    edges: list[Edge[Item]] = strawberry.field(description="The nodes of this page with their cursors.")
     nodes: list[Item] = strawberry.field(description="The nodes of this page.")
     page_info: PageInfo = strawberry.field(description="Whether there is more.")
+    cursors: strawberry.Private[Callable[[], list[str]]]
+
+    @strawberry.field(description="The nodes of this page with their cursors.")
+    def edges(self) -> list[Edge[Item]]:
+        return [Edge(cursor=cursor, node=node) for cursor, node in zip(self.cursors(), self.nodes, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +103,14 @@ def connect(
     shown = rows
     if more:
         shown = rows[len(rows) - want.limit :] if want.backward else rows[: want.limit]
-    edges = [Edge(cursor=_sealed(want.of, key(row)), node=node(row)) for row in shown]
     return Connection(
-        edges=edges,
-        nodes=[edge.node for edge in edges],
+        nodes=[node(row) for row in shown],
+        cursors=lambda: [_sealed(want.of, key(row)) for row in shown],
         page_info=PageInfo(
             has_next_page=want.before is not None if want.backward else more,
             has_previous_page=more if want.backward else want.after is not None,
-            start_cursor=edges[0].cursor if edges else None,
-            end_cursor=edges[-1].cursor if edges else None,
+            start_cursor=_sealed(want.of, key(shown[0])) if shown else None,
+            end_cursor=_sealed(want.of, key(shown[-1])) if shown else None,
         ),
     )
 

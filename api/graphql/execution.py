@@ -4,14 +4,17 @@ Most of an answer is that: attributes of objects that a resolver has given, in l
 makes a path, an info and six tests, in case a resolver, a coroutine or an error is behind it. Here what the plan calls a plain
 attribute is read and written in one step. Whatever turns out not to be that simple (a missing attribute, a null that may not
 be, a value that its scalar refuses) goes graphql-core's way as if nothing had been tried: reading an attribute twice does no
-harm, and its way is the one that words errors.
+harm, and its way is the one that words errors. Objects that an attribute or a resolver without arguments gives go a short way
+as well: straight to their own fields, without what Strawberry and graphql-core prepare for resolvers that may need it.
 
 Incremental delivery is not served, so graphql-core's executor without it is the base.
 """
 
 from collections.abc import Awaitable
+from functools import cached_property
 from typing import Any, Final
 
+import strawberry
 from graphql import (
     GraphQLError,
     GraphQLNonNull,
@@ -23,7 +26,7 @@ from graphql import (
 )
 from graphql.execution import ExecutionResult, default_field_resolver, default_type_resolver
 from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet, collect_fields
-from graphql.execution.executor import Executor
+from graphql.execution.executor import Executor, to_nodes
 from graphql.execution.values import VariableValues, get_variable_values
 from graphql.pyutils import AwaitableOrValue, Path, Undefined, gather_with_cancel
 from strawberry.execution import optimized_is_awaitable
@@ -32,7 +35,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from api.graphql import plans
 from api.graphql.context import Context
 from api.graphql.documents import Operation
-from api.graphql.plans import Plan, Selection, Write
+from api.graphql.plans import Plan, Selection, Short, Write
 
 
 async def execute(
@@ -55,7 +58,7 @@ class ShortExecutor(Executor[None]):
     """Executes one operation once."""
 
     operation_extensions: Final = None
-    build_resolve_info = StrawberryGraphQLCoreExecutionContext.build_resolve_info
+    build_resolve_info: Final[Any] = StrawberryGraphQLCoreExecutionContext.build_resolve_info
     """What Strawberry's resolvers are given."""
 
     def __init__(self, schema: GraphQLSchema, plan: Plan, context: Context, variables: VariableValues) -> None:
@@ -111,15 +114,17 @@ class ShortExecutor(Executor[None]):
         awaited: list[str] = []
         is_awaitable = self.is_awaitable
         try:
-            for name, details, attribute, write, nullable in known.steps:
-                if attribute is not None:
+            for name, details, attribute, write, nullable, short in known.steps:
+                if write is not None and attribute is not None:
                     plain = _read(source_value, attribute, write, nullable)
                     if plain is not Undefined:
                         results[name] = plain
                         continue
-                result = self.execute_field(
-                    parent_type, source_value, details, Path(path, name, parent_type.name), position_context
-                )
+                field_path = Path(path, name, parent_type.name)
+                if short is not None:
+                    result = self._execute_short(short, parent_type, source_value, details, field_path)
+                else:
+                    result = self.execute_field(parent_type, source_value, details, field_path, position_context)
                 if result is not Undefined:
                     results[name] = result
                     if is_awaitable(result):
@@ -129,6 +134,51 @@ class ShortExecutor(Executor[None]):
                 self.settle_in_background([results[name] for name in awaited])
             raise
         return _when_all_are_there(results, awaited) if awaited else results
+
+    def _execute_short(
+        self,
+        short: Short,
+        parent_type: GraphQLObjectType,
+        source: Any,
+        details: FieldDetailsList,
+        path: Path,
+    ) -> AwaitableOrValue[Any]:
+        """An object, or a list of them, that an attribute or a resolver without arguments gives."""
+        try:
+            if short.resolver is None:
+                value = getattr(source, short.definition.python_name)
+            elif short.takes_info:
+                value = short.resolver(source, info=_Info(self, short, parent_type, details, path))
+            else:
+                value = short.resolver(source)
+            if value is None and short.nullable:
+                return None
+            if not self._is_whole(short, value):
+                info = self.build_resolve_info(short.field, to_nodes(details), parent_type, path)
+                if self.is_awaitable(value):
+                    return self.complete_awaitable_value(short.field.type, details, info, path, value, None)
+                return self.complete_value(short.field.type, details, info, path, value, None)
+            completed: Any
+            if short.item is None:
+                fields = self.collect_subfields(short.kind, details).grouped_field_set
+                completed = self.execute_fields(short.kind, value, path, fields, None)
+            else:
+                completed = self.complete_iterable_value(short.item, details, _NO_INFO, path, value, None)
+            if self.is_awaitable(completed):
+                return self._completed_item(completed, short.field.type, details, path)
+        except Exception as error:  # noqa: BLE001 (told to whoever asked, or raised again for what is above)
+            self.handle_field_error(error, short.field.type, details, path)
+            return None
+        return completed
+
+    def _is_whole(self, short: Short, value: Any) -> bool:
+        """Whether it is there, and is what it should be."""
+        if short.item is not None:
+            return isinstance(value, list) and _are_all(short.kind, value, _NO_INFO)
+        if value is None or isinstance(value, Exception) or self.is_awaitable(value):
+            return False
+        is_type_of = short.kind.is_type_of
+        return is_type_of is None or is_type_of(value, _NO_INFO) is True
 
     def complete_iterable_value(
         self,
@@ -174,14 +224,41 @@ class ShortExecutor(Executor[None]):
             return None
 
 
-def _read(source: Any, attribute: str, write: Write | None, nullable: bool) -> Any:
+_NO_INFO: Final[Any] = None
+"""Strawberry's tests of types do not look at it, and graphql-core hands it on to nobody else here."""
+
+
+class _Info(strawberry.Info[Context, None]):
+    """What a resolver on the short way is given: the context at once, the rest when it is asked for."""
+
+    def __init__(
+        self,
+        executor: ShortExecutor,
+        short: Short,
+        parent_type: GraphQLObjectType,
+        details: FieldDetailsList,
+        path: Path,
+    ) -> None:
+        self._field = short.definition
+        self._asked = (executor, short, parent_type, details, path)
+
+    @property
+    def context(self) -> Context:
+        context: Context = self._asked[0].context_value
+        return context
+
+    @cached_property
+    def _raw_info(self) -> Any:  # type: ignore[override]
+        executor, short, parent_type, details, path = self._asked
+        return executor.build_resolve_info(short.field, to_nodes(details), parent_type, path)
+
+
+def _read(source: Any, attribute: str, write: Write, nullable: bool) -> Any:
     """The attribute as the answer shows it; Undefined when it is not plain."""
     try:
         value = getattr(source, attribute)
         if value is None:
             return None if nullable else Undefined
-        if write is None:
-            return [] if value == [] else Undefined
         written = write(value)
     except Exception:  # noqa: BLE001 (graphql-core's way meets it again, and words it)
         return Undefined

@@ -59,11 +59,20 @@ def _by(query: Callable[[Connection, Moment, list[K]], Awaitable[list[V]]]) -> _
 class Loaders:
     """One loader per question. Strangers' rows read as absent: queries and row-level security see to it."""
 
-    def __init__(self, record: Record, moment: Moment, readable: frozenset[str] | None, *, judging: bool) -> None:
+    def __init__(
+        self,
+        record: Record,
+        moment: Moment,
+        readable: frozenset[str] | None,
+        *,
+        judging: bool,
+        wording: bool,
+    ) -> None:
         self.record = record
         self.moment = moment
         self._readable = readable
         self._judging = judging
+        self._wording = wording
         self._known_facts: dict[TrailId, TrailFacts] = {}
         self._known_trails: dict[TrailId, trail_queries.Trail] = {}
 
@@ -121,7 +130,7 @@ class Loaders:
         """
         self._known_trails |= {trail.trail_id: trail for trail in known}
         if self._judging:
-            facts = await trail_queries.facts_of(connection, self.moment, known)
+            facts = await trail_queries.facts_of(connection, self.moment, known, worded=self._wording)
             self._known_facts |= zip((trail.trail_id for trail in known), facts, strict=True)
 
     def facts_at_hand(self, trail_id: TrailId) -> TrailFacts | None:
@@ -135,7 +144,7 @@ class Loaders:
                 if trail is not None:
                     self._known_trails[trail.trail_id] = trail
         known = [self._known_trails[trail_id] for trail_id in ids]
-        return await trail_queries.facts_of(connection, self.moment, known)
+        return await trail_queries.facts_of(connection, self.moment, known, worded=self._wording)
 
 
 def loaders_at(info: Info, moment: Moment) -> Loaders:
@@ -151,5 +160,6 @@ def loaders_at(info: Info, moment: Moment) -> Loaders:
             moment,
             context.caller.readable_flows(),
             judging="verdict" in context.operation.field_names,
+            wording="reasons" in context.operation.field_names,
         )
     return loaders

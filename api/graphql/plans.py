@@ -1,8 +1,8 @@
 """What every execution of an operation begins with, found out once: its fragments, its variables, what it selects where.
 
-A selection's steps say how to come by each of its fields. What is a plain attribute with a leaf type is told apart here, so that
-`api.graphql.execution` can read and write it in one step. In a document without directives nothing about selections depends on
-variables, so they are worked out for the first request and used for all.
+A selection's steps say how to come by each of its fields. What is a plain attribute, or a resolver that takes no arguments and
+waits for nothing, is told apart here, so that `api.graphql.execution` can go a short way with it. In a document without
+directives nothing about selections depends on variables, so they are worked out for the first request and used for all.
 """
 
 from collections.abc import Callable
@@ -25,6 +25,7 @@ from graphql import (
 )
 from graphql.execution.collect_fields import CollectedFields, FieldDetailsList, FragmentDetails, GroupedFieldSet
 from strawberry.schema.schema_converter import CustomGraphQLEnumType
+from strawberry.types.field import StrawberryField
 
 from api.graphql.variables import Variables
 
@@ -37,10 +38,25 @@ class Step(NamedTuple):
     response_name: str
     details: FieldDetailsList
     attribute: str | None = None
-    """The attribute to read; None: graphql-core's way."""
+    """The attribute of a leaf type that it is."""
     write: Write | None = None
-    """For a leaf; None: a list, of which only the empty one is plain."""
+    """How that is written."""
     nullable: bool = False
+    short: "Short | None" = None
+    """Without any of this: graphql-core's way."""
+
+
+class Short(NamedTuple):
+    """A field that gives an object or a list of objects, and gets it from an attribute or from a resolver without arguments."""
+
+    field: GraphQLField
+    definition: StrawberryField
+    resolver: Callable[..., Any] | None
+    takes_info: bool
+    nullable: bool
+    kind: GraphQLObjectType
+    item: GraphQLOutputType | None
+    """For a list of `kind`: the type of its items. None: it is one object."""
 
 
 class Selection(NamedTuple):
@@ -106,21 +122,42 @@ def steps(schema: GraphQLSchema, parent_type: GraphQLObjectType, fields: Grouped
     found = []
     for name, details in fields.items():
         definition = schema.get_field(parent_type, details[0].node.name.value)
-        found.append(Step(name, details, *(() if definition is None else _plain(definition))))
+        found.append(Step(name, details) if definition is None else _step(name, details, definition))
     return found
 
 
-def _plain(field: GraphQLField) -> tuple[str, Write | None, bool] | tuple[()]:
-    """The attribute behind a field, how it is written and whether it may be null; empty when it is not that simple."""
+def _step(name: str, details: FieldDetailsList, field: GraphQLField) -> Step:
     definition = field.extensions.get("strawberry-definition")
-    if field.args or definition is None or not definition.is_basic_field or not hasattr(field.resolve, "_is_default"):
-        return ()
-    nullable = not isinstance(field.type, GraphQLNonNull)
-    kind = field.type.of_type if isinstance(field.type, GraphQLNonNull) else field.type
+    if field.args or not isinstance(definition, StrawberryField) or definition.extensions or definition.is_async:
+        return Step(name, details)
+    kind, nullable = _bare(field.type)
     write = _plain_write(kind)
-    if write is None and not isinstance(kind, GraphQLList):
-        return ()
-    return definition.python_name, write, nullable
+    if write is not None and definition.is_basic_field:
+        return Step(name, details, definition.python_name, write, nullable)
+    return Step(name, details, short=_short(field, definition, kind, nullable=nullable))
+
+
+def _short(
+    field: GraphQLField, definition: StrawberryField, kind: GraphQLOutputType, *, nullable: bool
+) -> Short | None:
+    item = None
+    if isinstance(kind, GraphQLList):
+        item = kind.of_type
+        kind, _ = _bare(item)
+    if not isinstance(kind, GraphQLObjectType) or kind.name.startswith("__"):
+        return None
+    resolver = definition.base_resolver
+    if resolver is None:
+        return Short(field, definition, None, False, nullable, kind, item)
+    if resolver.self_parameter is None or isinstance(resolver.wrapped_func, (staticmethod, classmethod)):
+        return None
+    takes_info = resolver.info_parameter is not None
+    return Short(field, definition, resolver.wrapped_func, takes_info, nullable, kind, item)
+
+
+def _bare(kind: GraphQLOutputType) -> tuple[GraphQLOutputType, bool]:
+    """A type without its exclamation mark, and whether it had none."""
+    return (kind.of_type, False) if isinstance(kind, GraphQLNonNull) else (kind, True)
 
 
 @cache

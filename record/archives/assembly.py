@@ -21,13 +21,13 @@ from muniment.proof.manifest import MANIFEST_VERSION
 from record.archives import pages, sections, selection
 from record.archives.members import DamagedEvidence, Members, append_items
 from record.archives.pages import Cover
+from record.archives.proving import proof_files
 from record.archives.queries import Archive
 from record.archives.selection import Attached, EvidenceFile, Selection
 from record.archives.spool import Spool
 from record.clock import to_rfc3339
 from record.ids import Digest, EntryIndex, LedgerSize, OrgId
 from record.jobs.service import Headway
-from record.ledger import proofs
 from record.ledger.queries import StoredCheckpoint, checkpoint_covering
 from record.ledger.signing import log_verifier_key
 from record.moment import Moment
@@ -186,7 +186,7 @@ async def _add_proofs(
         headway.text = f"proving entries, {number * PROOFS_A_PAGE} of {len(indexes)}"
         entries = [EntryIndex(index) for index in page]
         async with record.database.connection(moment.org_id) as connection:
-            made = await proofs.tlog_proofs(connection, moment.org_id, entries, checkpoint)
+            made = await proof_files(connection, moment.org_id, entries, checkpoint)
         for index, proof in zip(entries, made, strict=True):
             await members.add(proof_path(index), proof)
 

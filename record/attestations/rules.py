@@ -13,17 +13,18 @@ Rules kept here (DOMAIN, "Attestations" and "Verdicts"):
  * an attestation of the wrong type is present and wrong, not missing, or it could hide a failed one of the right type.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple, cast
 from uuid import UUID
 
 from record.clock import to_rfc3339
 from record.flows.templates import ANY_TYPE, Wanted
 from record.ids import EntryIndex
-from record.verdicts import Reason, Status, Verdict
+from record.verdicts import COMPLIANT, INCOMPLETE, NON_COMPLIANT, Reason, Status, Verdict
 
 
 class AttestationFact(NamedTuple):
@@ -57,6 +58,12 @@ class Finding(NamedTuple):
     """The latest attestation of the name; None when there is none."""
     override: AttestationFact | None
     """The override that stands in for its verdict now."""
+
+
+_finding: Final[Callable[[tuple[Status, Wanted | None, AttestationFact | None, AttestationFact | None]], Finding]] = (
+    partial(tuple.__new__, Finding)
+)
+"""As `Finding._make`, in one step of C."""
 
 
 class Labels(NamedTuple):
@@ -94,15 +101,14 @@ def find(wanted: Sequence[Wanted], facts: Iterable[AttestationFact], *, now: dat
     for want in wanted:
         fact = latest.pop(want.name, None)
         if fact is None:
-            found.append(Finding(Status.INCOMPLETE, want, None, None))
+            found.append(_finding((INCOMPLETE, want, None, None)))
         else:
-            override = _live(overrides.get(fact.name), now)
-            right = matches(want.type, fact.type) and (override or fact).compliant
-            found.append(Finding(Status.COMPLIANT if right else Status.NON_COMPLIANT, want, fact, override))
+            override = _live(overrides.get(fact.name), now) if overrides else None
+            right = (want.type == fact.type or matches(want.type, fact.type)) and (override or fact).compliant
+            found.append(_finding((COMPLIANT if right else NON_COMPLIANT, want, fact, override)))
     for fact in sorted(latest.values(), key=_entry_index) if len(latest) > 1 else latest.values():
-        override = _live(overrides.get(fact.name), now)
-        status = Status.COMPLIANT if (override or fact).compliant else Status.NON_COMPLIANT
-        found.append(Finding(status, None, fact, override))
+        override = _live(overrides.get(fact.name), now) if overrides else None
+        found.append(_finding((COMPLIANT if (override or fact).compliant else NON_COMPLIANT, None, fact, override)))
     return found
 
 
@@ -217,12 +223,8 @@ def _deciding(
     latest: dict[str, AttestationFact] = {}
     overrides: dict[str, AttestationFact] = {}
     for fact in facts:
-        if fact.overrides is None:
-            held, name = latest, fact.name
-        else:
-            held, name = overrides, fact.overrides
-        other = held.get(name)
-        if other is None or other.entry_index < fact.entry_index:
+        held, name = (latest, fact.name) if fact.overrides is None else (overrides, fact.overrides)
+        if held.setdefault(name, fact).entry_index < fact.entry_index:
             held[name] = fact
     return latest, overrides
 

@@ -129,9 +129,9 @@ def _parts(docket: Docket) -> Iterator[Part]:
         reported = latest.get(want.name)
         yield _reported(docket, reported, want) if reported is not None else _not_reported(docket, want)
     asked_for = {want.name for want in wanted}
-    for report in sorted(latest.values(), key=lambda report: report.entry_index):
-        if report.template_name not in asked_for:
-            yield _reported(docket, report, None)
+    unasked = [report for name, report in latest.items() if name not in asked_for]
+    for report in sorted(unasked, key=lambda report: report.entry_index):
+        yield _reported(docket, report, None)
     yield from _unreported_rest(docket, latest, asked_for)
 
 

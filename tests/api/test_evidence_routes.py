@@ -4,15 +4,12 @@ import asyncio
 import hashlib
 import os
 import shutil
-import signal
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 import pytest_asyncio
 
@@ -31,6 +28,7 @@ from record.moment import Moment
 from record.settings import Settings
 from record.vault import content_key
 from tests.api.serving import Organization, Served, make_settings, serving
+from tests.pausing import paused
 
 __all__ = ["make_settings"]
 
@@ -446,22 +444,6 @@ async def test_without_the_object_store_an_upload_fails_clearly_and_the_api_stay
     assert (alive.status_code, ready.status_code) == (200, 503)
     assert await recorded(served, acme) is None
     assert (await put(served, acme)).status_code == 201
-
-
-@contextmanager
-def paused(pid: int | None) -> Iterator[None]:
-    """A process and everything below it stand still."""
-    assert pid is not None
-    parent = psutil.Process(pid)
-    stopped = [parent, *parent.children(recursive=True)]
-    for each in stopped:
-        each.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for each in stopped:
-            with suppress(psutil.NoSuchProcess):
-                each.send_signal(signal.SIGCONT)
 
 
 async def test_an_api_that_is_killed_between_vault_and_entry_has_recorded_nothing(

@@ -21,11 +21,23 @@ REPORTS = {
 }
 
 
+NEEDS_AN_ENVIRONMENT = (
+    "changeEnvironment",
+    "archiveEnvironment",
+    "reportSnapshot",
+    "reportDeployment",
+    "attachPolicy",
+    "detachPolicy",
+)
+NEEDS_A_POLICY = ("changePolicy", "attachPolicy", "detachPolicy")
+
+
 async def prepared(house: House, mutation: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """An input with which this mutation succeeds, and another one."""
     await house.ada.done("changePrincipal", name="ada", grants=[{"role": "ADMIN"}, {"role": "APPROVER"}])
     await house.delivery()
     wish = dict(EVERY_MUTATION.get(mutation, {}))
+    await _prepare_runtime(house, mutation, wish)
     match mutation:
         case "attestCustom":
             await house.ada.done("defineAttestationType", name="perf", rules=[".ok"])
@@ -48,12 +60,27 @@ async def prepared(house: House, mutation: str) -> tuple[dict[str, Any], dict[st
     return wish, other_than(wish)
 
 
+async def _prepare_runtime(house: House, mutation: str, wish: dict[str, Any]) -> None:
+    if mutation in NEEDS_AN_ENVIRONMENT:
+        await house.ada.done("createEnvironment", **EVERY_MUTATION["createEnvironment"])
+    if mutation in NEEDS_A_POLICY:
+        await house.ada.done("createPolicy", **EVERY_MUTATION["createPolicy"])
+    match mutation:
+        case "reportDeployment":
+            await house.artifact()
+        case "changePolicy":
+            wish["document"] += "\nartifacts: {provenance: {required: true}}"
+        case "detachPolicy":
+            await house.ada.done("attachPolicy", **wish)
+
+
 def other_than(wish: dict[str, Any]) -> dict[str, Any]:
     for name, value in (
         ("name", "other"),
         ("description", "other"),
         ("reason", "other"),
         ("size", 3),
+        ("environment", "other"),
         ("public", False),
     ):
         if name in wish:

@@ -2,8 +2,6 @@
 
 import asyncio
 import io
-import os
-import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -14,6 +12,7 @@ import pytest
 from embedded.seaweedfs import SeaweedFS
 from record.refusals import Unavailable
 from record.vault import ObjectReference, Vault, VaultAddress
+from tests.pausing import paused
 from tests.record.vault.harness import (
     LARGE,
     LIMIT,
@@ -74,12 +73,8 @@ async def test_a_missing_bucket_is_named(address: VaultAddress) -> None:
 
 async def test_a_frozen_store_is_unavailable_and_then_well_again(mortal_store: SeaweedFS, mortal_vault: Vault) -> None:
     await mortal_vault.ping()
-    assert mortal_store.pid is not None
-    os.kill(mortal_store.pid, signal.SIGSTOP)
-    try:
+    with paused(mortal_store.pid):
         await _refused_within_a_few_seconds(mortal_vault.ping(), match="does not answer")
-    finally:
-        os.kill(mortal_store.pid, signal.SIGCONT)
 
     await mortal_vault.ping()
 
