@@ -78,7 +78,7 @@ PAGES: Final = (
     Page("archives", "/archives", "Archives", section="archives", rows=30),
     Page("archive", "/archives/{id}", "Archive", section="archives", subject="archive"),
     Page("ledger", "/ledger", "Ledger", section="ledger", rows=40, newest_last=True),
-    Page("entry", "/ledger/{index}", "Entry {index}", section="ledger", derived=_entry),
+    Page("entry", "/ledger/{index}", "Entry {index}", section="ledger", subject="ledger.entry", derived=_entry),
     Page("search", "/search", "Search", derived=_asked_for),
     Page("settings", "/settings", "Settings", section="settings"),
 )

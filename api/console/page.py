@@ -59,7 +59,7 @@ class Page:
     section: str = ""
     """The part of the navigation that it belongs to."""
     subject: str | None = None
-    """The field of `record` without which there is no such page."""
+    """The field of `record` without which there is no such page, with dots on the way to it."""
     rows: int = 50
     """How many a turn of the page shows."""
     newest_last: bool = False

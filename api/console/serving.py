@@ -132,22 +132,29 @@ async def _asked(request: Request, page: Page, visitor: Visitor, form: Mapping[s
 
 def _answers(page: Page, told: Sequence[Told]) -> dict[str, Any]:
     """What the template shows, or why it cannot."""
-    for each in told:
+    for each in told[:1] if page.follows is not None else told:
         if each.data is None:
             raise _fault_of(each.errors)
     first = told[0].data or {}
     record = first.get("record")
-    if page.subject is not None and (record is None or record.get(page.subject) is None):
+    subject = _found(record, page.subject)
+    if page.subject is not None and subject is None:
         said = [error for each in told for error in each.errors]
         raise _fault_of(said) if said else Fault(404, _nothing(page))
     return {
         "record": record,
         "answer": first,
-        "also": (told[1].data or {}) if len(told) > 1 else {},
+        "also": (told[1].data or {"record": {}}) if len(told) > 1 else {},
         "told": told,
         "partial": [error["message"] for each in told for error in each.errors],
-        "subject": None if page.subject is None or record is None else record[page.subject],
+        "subject": subject,
     }
+
+
+def _found(record: Any, path: str | None) -> Any:
+    for name in path.split(".") if path else ():
+        record = None if record is None else record.get(name)
+    return record if path else None
 
 
 def _fault_of(errors: Sequence[Mapping[str, Any]]) -> Fault:
@@ -157,8 +164,9 @@ def _fault_of(errors: Sequence[Mapping[str, Any]]) -> Fault:
 
 
 def _nothing(page: Page) -> str:
+    what = (page.subject or "thing").rpartition(".")[2]
     return (
-        f"There is no such {page.subject} in this organization, or none that you may read, at this moment of the record. "
+        f"There is no such {what} in this organization, or none that you may read, at this moment of the record. "
         "Check the address, look at the record as it stands now, or search for it."
     )
 

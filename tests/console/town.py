@@ -36,7 +36,8 @@ PASSED = b"""<?xml version="1.0"?><testsuites><testsuite name="payments">
 <testcase classname="test_refunds" name="a refund names its payment" time="0.020"/>
 <testcase classname="test_fees" name="fees are rounded to the cent" time="0.004"/></testsuite></testsuites>"""
 FAILED = b"""<?xml version="1.0"?><testsuites><testsuite name="payments">
-<testcase classname="test_refunds" name="a refund is paid once" time="0.012"><failure message="expected 1 payment, got 2">AssertionError &lt;script&gt;alert(1)&lt;/script&gt;</failure></testcase>
+<testcase classname="test_refunds" name="a refund is paid once" time="0.012">
+<failure message="expected 1 payment, got 2 &lt;script&gt;alert(1)&lt;/script&gt;">AssertionError</failure></testcase>
 <testcase classname="test_fees" name="fees are rounded to the cent" time="0.004"/></testsuite></testsuites>"""
 
 
@@ -84,24 +85,34 @@ class Writer:
         assert stored.status_code in (200, 201), stored.text
         return {"digest": digest, "fileName": name, "mediaType": media_type}
 
-    def close(self) -> None:
-        self.http.close()
-
 
 def fingerprint_of(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()
 
 
-def deliver(writer: Writer, trail: str, message: str, *, tests: bytes | None, scan: bytes | None, pull: bool = True) -> str:
+def deliver(
+    writer: Writer, trail: str, message: str, *, tests: bytes | None, scan: bytes | None, pull: bool = True
+) -> str:
     """One trail with its artifact and evidence; gives the artifact's fingerprint."""
     sha = hashlib.sha1(trail.encode()).hexdigest()
     commit = {"sha": sha, "message": message, "author": "Ada Lovelace <ada@acme.example>", "branch": "main"}
-    writer.write("beginTrail", "BeginTrailInput", flow=FLOW, name=trail, commit=commit, originUrl="https://git.example/pull/7")
+    writer.write(
+        "beginTrail", "BeginTrailInput", flow=FLOW, name=trail, commit=commit, originUrl="https://git.example/pull/7"
+    )
     fingerprint = fingerprint_of(trail)
     if pull:
         about = {"flow": FLOW, "trail": trail, "name": "pull-request"}
-        review = writer.upload(json.dumps({"number": 7, "approvedBy": ["grace"]}).encode(), "pull-request.json", "application/json")
-        writer.write("attestGeneric", "AttestGenericInput", **about, compliant=True, description="reviewed by grace", evidence=[review])
+        review = writer.upload(
+            json.dumps({"number": 7, "approvedBy": ["grace"]}).encode(), "pull-request.json", "application/json"
+        )
+        writer.write(
+            "attestGeneric",
+            "AttestGenericInput",
+            **about,
+            compliant=True,
+            description="reviewed by grace",
+            evidence=[review],
+        )
     writer.write(
         "reportArtifact",
         "ReportArtifactInput",
@@ -126,12 +137,27 @@ def deliver(writer: Writer, trail: str, message: str, *, tests: bytes | None, sc
 
 def build(writer: Writer) -> None:
     """Records all of it. Each step is a request, as it would be from a pipeline."""
-    writer.write("createFlow", "CreateFlowInput", name=FLOW, description="Takes payments and gives refunds", template=TEMPLATE)
+    writer.write(
+        "createFlow", "CreateFlowInput", name=FLOW, description="Takes payments and gives refunds", template=TEMPLATE
+    )
     writer.write("createFlow", "CreateFlowInput", name="ledger-export", description="Nightly export for the bank")
-    writer.write("createEnvironment", "CreateEnvironmentInput", name="production", type="K8S", description="What customers meet", cadenceSeconds=86400)
+    writer.write(
+        "createEnvironment",
+        "CreateEnvironmentInput",
+        name="production",
+        type="K8S",
+        description="What customers meet",
+        cadenceSeconds=86400,
+    )
     writer.write("createEnvironment", "CreateEnvironmentInput", name="staging", type="K8S")
     writer.write("createEnvironment", "CreateEnvironmentInput", name="sandbox", type="DOCKER")
-    writer.write("createPolicy", "CreatePolicyInput", name="production-gate", document=POLICY, description="What may meet customers")
+    writer.write(
+        "createPolicy",
+        "CreatePolicyInput",
+        name="production-gate",
+        document=POLICY,
+        description="What may meet customers",
+    )
     writer.write("attachPolicy", "PolicyAttachmentInput", policy="production-gate", environment="production")
     good = deliver(writer, "v1.0", "Pay refunds once\n\nAnd never twice.", tests=PASSED, scan=sarif())
     low = sarif(("note", "python.style.long-line", "This line is long"))
@@ -148,7 +174,11 @@ def build(writer: Writer) -> None:
 
 def deployed(writer: Writer, environment: str, fingerprint: str) -> None:
     writer.write(
-        "reportDeployment", "ReportDeploymentInput", environment=environment, fingerprint=fingerprint, deployedBy="grace"
+        "reportDeployment",
+        "ReportDeploymentInput",
+        environment=environment,
+        fingerprint=fingerprint,
+        deployedBy="grace",
     )
 
 
