@@ -22,6 +22,7 @@ ArchiveId = NewType("ArchiveId", UUID)
 PolicyId = NewType("PolicyId", UUID)
 EnvironmentId = NewType("EnvironmentId", UUID)
 DeploymentId = NewType("DeploymentId", UUID)
+JudgementId = NewType("JudgementId", UUID)
 
 Fingerprint = NewType("Fingerprint", str)
 """SHA-256 of an artifact: 64 lower-case hexadecimal digits."""

@@ -12,6 +12,7 @@ from record.deployments import readings as deployments
 from record.environments import readings as environments
 from record.evidence import readings as evidence
 from record.flows import readings as flows
+from record.judgements import readings as judgements
 from record.ledger.append import idempotency_rows
 from record.ledger.entries import Entry
 from record.ledger.readings import Reading, Row
@@ -30,6 +31,7 @@ READINGS: Final[Mapping[str, Reading]] = MappingProxyType(
         **environments.READINGS,
         **deployments.READINGS,
         **policies.READINGS,
+        **judgements.READINGS,
         **archives.READINGS,
         **scrubbing.READINGS,
     }

@@ -108,6 +108,9 @@ class Settings(BaseSettings):
     subscriptions_per_key_max: int = Field(20, ge=1, description="Most subscriptions that one key may hold open.")
 
     # --- work in the background
+    judging_interval_seconds: float = Field(
+        0.25, ge=0.02, le=60, description="How often workers look for verdicts that may have changed."
+    )
     job_lease_seconds: float = Field(
         30.0, ge=1, description="How long a silent worker keeps a job before another may take it."
     )

@@ -13,6 +13,7 @@ from record.environments import models as environments
 from record.evidence import models as evidence
 from record.flows import models as flows
 from record.jobs import models as jobs
+from record.judgements import models as judgements
 from record.ledger import models as ledger
 from record.policies import models as policies
 from record.scrubbing import models as scrubbing
@@ -30,6 +31,7 @@ MODULES: Final = (
     environments,
     deployments,
     policies,
+    judgements,
     archives,
     scrubbing,
     jobs,

@@ -4,7 +4,7 @@ A verdict is never a bare boolean. It is one of four statuses, a tree of reasons
 if nothing new is recorded. Wrong beats missing: something present and wrong outweighs something absent.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -41,7 +41,7 @@ class Reason(NamedTuple):
     explanation: str
     remedy: str | None = None
     entry_index: EntryIndex | None = None
-    because: tuple["Reason", ...] = ()
+    because: Sequence["Reason"] = ()
 
 
 @dataclass(frozen=True, slots=True)

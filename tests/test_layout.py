@@ -33,6 +33,8 @@ def calls(module: ast.Module) -> Iterator[ast.Call]:
 
 @pytest.mark.parametrize("path", sources(*CODE, "tests"), ids=named)
 def test_no_file_is_longer_than_anyone_wants_to_read(path: Path) -> None:
+    if path.parent.name == "versions":
+        return  # a migration is written from the models, and nobody splits what is released
     lines = len(path.read_text().splitlines())
 
     assert lines <= LINES_MAX, f"{named(path)} has {lines} lines. Split it by use; {LINES_MAX} is the most."

@@ -1,4 +1,4 @@
-"""`python -m workers`: signs checkpoints, makes archives, scrubs, until SIGTERM, which drains.
+"""`python -m workers`: signs checkpoints, judges, makes archives, scrubs, until SIGTERM, which drains.
 
 Each of these is a loop that finds its work in PostgreSQL; the queue only makes some of it start sooner. A loop that ends by itself
 is a fault and ends the process with a status that is not zero, because half a worker looks like a whole one from outside: above all
@@ -21,6 +21,7 @@ from record.record import Record, open_record
 from record.settings import Settings
 from workers.archives import Archives
 from workers.checkpoints import run_checkpoints
+from workers.judgements import run_judging
 from workers.listening import keep_listening
 from workers.metrics import MetricsServer, Pulse
 from workers.scrubbing import run_scrubbing
@@ -55,6 +56,7 @@ class Process:
         sweep = Sweep(self.record, self.work)
         loops = [
             self._begin("checkpoints", run_checkpoints(self.record, self._signing_ends, notary=self._notary)),
+            self._begin("judging", run_judging(self.record, self.stop)),
             self._begin("sweep", sweep.run(self.stop)),
             self._begin(
                 "queue", keep_listening(str(settings.redis_url), context, self.stop, messages_max=settings.jobs_max)

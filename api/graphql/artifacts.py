@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import strawberry
 
@@ -20,6 +20,7 @@ from api.graphql.writes import perform
 from record.artifacts import queries, rules, service
 from record.ids import EntryIndex, Fingerprint
 from record.moment import Moment
+from record.refusals import Ambiguous
 from record.trails.facts import ArtifactFact, TrailFacts
 from record.verdicts import Verdict as Judged
 from record.verdicts import earliest, worst
@@ -27,6 +28,9 @@ from record.verdicts import earliest, worst
 if TYPE_CHECKING:
     from api.graphql.deployments import Deployment
     from api.graphql.trails import Trail
+
+
+FINGERPRINT_LENGTH: Final = 64
 
 
 @strawberry.type(description="An artifact as it was reported into one trail, and how it is judged there.")
@@ -192,6 +196,20 @@ class Artifact(Node):
             latest=list(latest.values()),
             moment=moment,
         )
+
+
+async def whole_fingerprint(info: Info, moment: Moment, fingerprint: Fingerprint) -> Fingerprint | None:
+    """The whole of a fingerprint, of which the beginning may be given; None when nothing begins so that the caller may see."""
+    if len(fingerprint) == FINGERPRINT_LENGTH:
+        return fingerprint
+    readable = info.context.caller.readable_flows()
+    async with info.context.record.database.connection(moment.org_id) as connection:
+        found = await queries.fingerprints_like(connection, moment, fingerprint, readable=readable, limit=3)
+    if len(found) > 1:
+        raise Ambiguous(
+            f"{fingerprint} is the beginning of several fingerprints: {', '.join(found)}. Give more digits."
+        )
+    return found[0] if found else None
 
 
 async def artifact_of(info: Info, moment: Moment, fingerprint: Fingerprint) -> Artifact | None:

@@ -10,6 +10,7 @@ from api.graphql.connections import Connection, connect, index_key, wanted
 from api.graphql.context import Info
 from api.graphql.deployments import Deployment, Drift, deployment_page, drift_of
 from api.graphql.errors import Refused
+from api.graphql.judgements import Judgement, Unchanged, judgements_of
 from api.graphql.ledger import After, Before, First, Last, Receipt
 from api.graphql.links import object_of
 from api.graphql.loaders import loaders_at
@@ -197,6 +198,21 @@ class Environment(Node):
     async def verdict(self, info: Info) -> Verdict:
         silent = await self._stale(info)
         return await verdict_of_environment(info, self.moment, self.row.environment_id, stale=silent)
+
+    @strawberry.field(description="When its verdict changed or it fell silent, and why: the newest first.")
+    async def judgements(
+        self,
+        info: Info,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        unchanged: Unchanged = False,
+    ) -> Connection[Judgement]:
+        subject = self.row.environment_id
+        return await judgements_of(
+            info, self.moment, subject, unchanged=unchanged, first=first, after=after, last=last, before=before
+        )
 
     @classmethod
     def of(cls, row: queries.Environment, moment: Moment) -> "Environment":

@@ -21,6 +21,7 @@ from record.environments import snapshots as snapshot_queries
 from record.evidence import queries as evidence_queries
 from record.flows import queries as flow_queries
 from record.ids import Fingerprint, KeyId, PrincipalId, TrailId
+from record.judgements import queries as judgement_queries
 from record.moment import Moment
 from record.policies import presence
 from record.policies import queries as policy_queries
@@ -91,6 +92,7 @@ class Loaders:
     previous_deployments = _by(deployment_queries.previous)
     policies_of_environments = _by(policy_queries.attached_to)
     judgements = _by(presence.judged_by_attached)
+    judgements_of_snapshots = _by(judgement_queries.of_snapshots)
 
     @_Batched
     async def trails(self, connection: Connection, ids: list[TrailId]) -> list[trail_queries.Trail | None]:

@@ -9,13 +9,15 @@ import strawberry
 
 from api.graphql.access import Principal, key_of
 from api.graphql.archives import Archive, archive_of, archive_page
-from api.graphql.artifacts import Artifact, artifact_of
+from api.graphql.artifacts import Artifact, artifact_of, whole_fingerprint
 from api.graphql.attestations import Attestation, AttestationType, SigningKey
 from api.graphql.connections import Connection
 from api.graphql.context import Info
 from api.graphql.deployments import Deployment, deployment_of
 from api.graphql.environments import Environment, environment_named, environment_of, environment_page
 from api.graphql.flows import Flow, flow_named, flow_page
+from api.graphql.gate import ASSERT_ARTIFACT, AssertArtifactResult, By, assert_artifact
+from api.graphql.judgements import Judgement, judgement_of, judgements_lately
 from api.graphql.ledger import After, Before, Entry, First, Last, Ledger
 from api.graphql.loaders import loaders_at
 from api.graphql.nodes import Node, split_id, uuid_in
@@ -26,7 +28,6 @@ from api.graphql.trails import Trail, trail_named
 from api.graphql.verdicts import Verdict
 from record.access import queries as access
 from record.access.rules import Action
-from record.artifacts import queries as artifacts
 from record.attestations import queries as attestations
 from record.clock import to_rfc3339
 from record.ids import (
@@ -44,7 +45,7 @@ from record.ids import (
 )
 from record.ledger import queries as ledger
 from record.moment import Moment
-from record.refusals import Ambiguous, InvalidInput
+from record.refusals import InvalidInput
 from record.search.queries import search
 
 SEARCH_HITS_MAX = 20
@@ -87,19 +88,8 @@ class Record:
         description="The artifact of this fingerprint, or of the only one that begins so; null when there is none."
     )
     async def artifact(self, info: Info, fingerprint: Fingerprint) -> Artifact | None:
-        if len(fingerprint) < 64:
-            async with info.context.record.database.connection(self.moment.org_id) as connection:
-                found = await artifacts.fingerprints_like(
-                    connection, self.moment, fingerprint, readable=info.context.caller.readable_flows(), limit=3
-                )
-            if not found:
-                return None
-            if len(found) > 1:
-                raise Ambiguous(
-                    f"{fingerprint} is the beginning of several fingerprints: {', '.join(found)}. Give more digits."
-                )
-            fingerprint = found[0]
-        return await artifact_of(info, self.moment, fingerprint)
+        whole = await whole_fingerprint(info, self.moment, fingerprint)
+        return None if whole is None else await artifact_of(info, self.moment, whole)
 
     @strawberry.field(description="Environments, by name: those in use, unless the archived ones are asked for, too.")
     async def environments(
@@ -130,6 +120,21 @@ class Record:
     async def diff(self, info: Info, first: str, second: str) -> SnapshotDifference:
         return await difference_of(info, self.moment, first, second)
 
+    @strawberry.field(description="Every change of a verdict, of environments and of trails, the newest first.")
+    async def judgements(
+        self,
+        info: Info,
+        since: Annotated[datetime | None, strawberry.argument(description="Only what was recorded after it.")] = None,
+        until: Annotated[datetime | None, strawberry.argument(description="Only what was recorded up to it.")] = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> Connection[Judgement]:
+        return await judgements_lately(
+            info, self.moment, since=since, until=until, first=first, after=after, last=last, before=before
+        )
+
     @strawberry.field(description="The deployment of this id; null when there is none.")
     async def deployment(self, info: Info, id: strawberry.ID) -> Deployment | None:  # noqa: A002
         return await deployment_of(info, self.moment, DeploymentId(uuid_in(id, "Deployment", field="id")))
@@ -154,6 +159,17 @@ class Record:
         environment: Annotated[str, strawberry.argument(description="The environment's name.")],
     ) -> Verdict:
         return await try_policy(info, self.moment, document=document, environment=environment)
+
+    @strawberry.field(description=ASSERT_ARTIFACT)
+    async def assert_artifact(
+        self,
+        info: Info,
+        fingerprint: Fingerprint,
+        environment: Annotated[str | None, strawberry.argument(description="The policies attached to it.")] = None,
+        policies: Annotated[list[str] | None, strawberry.argument(description="These policies, by name.")] = None,
+        templates: Annotated[bool, strawberry.argument(description="The templates of its flows.")] = False,
+    ) -> AssertArtifactResult:
+        return await assert_artifact(info, self.moment, fingerprint, By(environment, policies, templates))
 
     @strawberry.field(description="The newest version of each custom attestation type.")
     async def attestation_types(self, info: Info) -> list[AttestationType]:
@@ -330,6 +346,7 @@ _FINDERS = {
     "Deployment": _deployment,
     "Environment": _environment,
     "Flow": _flow,
+    "Judgement": judgement_of,
     "Policy": _policy,
     "Trail": _trail,
     "Artifact": _artifact,

@@ -11,6 +11,7 @@ from api.graphql.artifacts import Artifact, artifact_of
 from api.graphql.connections import Connection, connect, wanted
 from api.graphql.context import Info
 from api.graphql.errors import Refused
+from api.graphql.judgements import Judgement, judgement_of_snapshot
 from api.graphql.ledger import After, Before, First, Last, Receipt
 from api.graphql.loaders import loaders_at
 from api.graphql.runs import environment_row
@@ -196,6 +197,16 @@ class Snapshot:
         async with info.context.record.database.connection(self.moment.org_id) as connection:
             found = await snapshots.running_in(connection, self.moment, self.rows)
         return rules.union(each for running in found for each in running) if self.environment.is_logical else found[0]
+
+    @strawberry.field(
+        description="The verdict that it had on its day, as it was recorded then; what is said of it now may differ. Null until "
+        "a worker has judged it, a moment after the report, and for a logical environment."
+    )
+    async def verdict_then(self, info: Info) -> Judgement | None:
+        row = self._only()
+        if row is None:
+            return None
+        return await judgement_of_snapshot(info, self.moment, row.environment_id, row.number)
 
     @classmethod
     def of(cls, rows: list[snapshots.Snapshot], environment: Environment, moment: Moment) -> "Snapshot":

@@ -8,9 +8,11 @@ import strawberry
 
 from api.graphql.artifacts import ArtifactInTrail
 from api.graphql.attestations import Attestation
+from api.graphql.connections import Connection
 from api.graphql.context import Info
 from api.graphql.errors import Refused
-from api.graphql.ledger import Receipt
+from api.graphql.judgements import Judgement, judgements_of
+from api.graphql.ledger import After, Before, First, Last, Receipt
 from api.graphql.links import Commit, CommitInput, ExternalUrl, ExternalUrlInput, commit_of, links_of, object_of
 from api.graphql.loaders import loaders_at
 from api.graphql.nodes import Node, global_id
@@ -109,6 +111,14 @@ class Trail(Node):
     async def attestations(self, info: Info) -> list[Attestation]:
         rows = await loaders_at(info, self.moment).attestations_of_trails.load(self.row.trail_id)
         return [Attestation.of(row, self.moment) for row in rows]
+
+    @strawberry.field(description="When its verdict changed, and why: the newest first.")
+    async def judgements(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Judgement]:
+        return await judgements_of(
+            info, self.moment, self.row.trail_id, first=first, after=after, last=last, before=before
+        )
 
     @classmethod
     def of(cls, row: queries.Trail, moment: Moment) -> "Trail":

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, Integer, String
+from sqlalchemy import BigInteger, Index, Integer, String, text
 from sqlmodel import Field, SQLModel
 
 from record.tables import (
@@ -28,6 +28,7 @@ class AttestationRow(SQLModel, table=True):
         Index("attestations_by_trail", "org_id", "trail_id", "entry_index"),
         Index("attestations_by_fingerprint", "org_id", "fingerprint", "entry_index"),
         Index("attestations_by_id", "org_id", "attestation_id", unique=True),
+        Index("attestations_expiring", "org_id", "trail_id", postgresql_where=text("expires_at IS NOT NULL")),
         RECORD,
     )
     org_id: UUID = org_key()

@@ -94,6 +94,13 @@ def matches(asked: str, attested: str) -> bool:
     return asked in (attested, ANY_TYPE) or (asked == "decision" and attested == "generic")
 
 
+def answering(asked: str) -> frozenset[str] | None:
+    """The types of attestations that `matches` lets answer `asked`; None: any."""
+    if asked == ANY_TYPE:
+        return None
+    return frozenset({asked, "generic"} if asked == "decision" else {asked})
+
+
 def find(wanted: Sequence[Wanted], facts: Iterable[AttestationFact], *, now: datetime) -> list[Finding]:
     """What was found on one subject: first everything `wanted`, in that order, then the rest as the ledger has it."""
     latest, overrides = _deciding(facts)

@@ -274,6 +274,18 @@ def _texts(written: str | None) -> tuple[str, ...]:
     return () if written is None else tuple(json.loads(written))
 
 
+async def name_of(connection: Connection, moment: Moment, fingerprint: Fingerprint) -> str | None:
+    """What the last snapshot that saw it start or change called this artifact, wherever that was; None when none ever did."""
+    name: str | None = await connection.fetchval(
+        "SELECT name FROM record.environment_events "
+        "WHERE org_id = $1 AND fingerprint = $3 AND entry_index + still_to_come < $2 ORDER BY entry_index DESC LIMIT 1",
+        moment.org_id,
+        moment.size,
+        fingerprint,
+    )
+    return name
+
+
 _RUNS = """
 SELECT began.environment_id, began.fingerprint, began.name, began.at AS since, began.number AS since_number,
        ended.at AS until, ended.number AS until_number

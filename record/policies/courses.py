@@ -65,6 +65,8 @@ def worst_of(courses: Sequence[Course]) -> Course:
     """The course of a whole from those of its parts."""
     if len(courses) == 1:
         return courses[0]
+    if courses.count(SATISFIED) == len(courses) and courses:
+        return SATISFIED
     counts = [0, 0, 0, 0]
     changes = False
     for status, later in courses:
@@ -72,7 +74,26 @@ def worst_of(courses: Sequence[Course]) -> Course:
         if later:
             changes = True
     first = _worst(counts)
-    return _swept(courses, counts, first) if changes else Course(first)
+    if not changes:
+        return Course(first)
+    return _first_to_end(courses) or _swept(courses, counts, first)
+
+
+def _first_to_end(courses: Sequence[Course]) -> Course | None:
+    """The course of parts that are all right and each end at most once, all in the same way, which most do; None of others."""
+    first: Course | None = None
+    for course in courses:
+        status, later = course
+        if status is not _RIGHT or len(later) > 1:
+            return None
+        if later:
+            if first is None:
+                first = course
+            elif later[0][1] is not first.later[0][1]:
+                return None
+            elif later[0][0] < first.later[0][0]:
+                first = course
+    return first
 
 
 def _swept(courses: Sequence[Course], counts: list[int], first: Status) -> Course:

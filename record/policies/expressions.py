@@ -10,6 +10,7 @@ Regular expressions are RE2's (linear time whatever the text), searched for anyw
 read.
 """
 
+import operator as operators
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -214,14 +215,19 @@ class _Meaning(Transformer[Token, _Piece]):
             _wrong(pattern, "`matches` reads texts, and counts are numbers. Compare them instead.")
         read, search = operand.read, _search(pattern)
 
+        if operand.name is not None:
+            return _Piece(_matched_by(search, operand.name), _named(operand))
+
         def matched(facts: Facts) -> Answer:
             value = read(facts)
-            return search(value) is not None if isinstance(value, str) else None
+            return search(value) if isinstance(value, str) else None
 
         return _Piece(matched, _named(operand))
 
     def compared(self, left: _Operand, operator: Token, right: _Operand) -> _Piece:
         compare = _COMPARISONS[operator]
+        if left.name is not None and right.name is None:
+            return _Piece(_compared_with(compare, left.name, right.written), _named(left))
         first, second = left.read, right.read
 
         def answered(facts: Facts) -> Answer:
@@ -261,6 +267,25 @@ class _Meaning(Transformer[Token, _Piece]):
         return _joined(pieces, decides=True)
 
 
+def _compared_with(compare: Callable[[Any, Any], bool], name: str, written: Value) -> Test:
+    """A name compared with what is written there, which is what most conditions are."""
+    is_text = isinstance(written, str)
+
+    def answered(facts: Facts) -> Answer:
+        value = facts.get(name)
+        return None if value is None or isinstance(value, str) is not is_text else compare(value, written)
+
+    return answered
+
+
+def _matched_by(search: Callable[[str], bool], name: str) -> Test:
+    def matched(facts: Facts) -> Answer:
+        value = facts.get(name)
+        return search(value) if isinstance(value, str) else None
+
+    return matched
+
+
 def _joined(pieces: tuple[_Piece, ...], *, decides: bool) -> _Piece:
     """`and` (decided by a false) or `or` (decided by a true); otherwise undecided if any of them is."""
     tests = tuple(piece.test for piece in pieces)
@@ -279,12 +304,12 @@ def _joined(pieces: tuple[_Piece, ...], *, decides: bool) -> _Piece:
 
 
 _COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
-    "==": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
+    "==": operators.eq,
+    "!=": operators.ne,
+    "<": operators.lt,
+    "<=": operators.le,
+    ">": operators.gt,
+    ">=": operators.ge,
 }
 
 
@@ -311,7 +336,8 @@ def _wrong(token: Token, sentence: str) -> NoReturn:
     raise NotACondition(sentence, line=token.line or 1, column=token.column or 1)
 
 
-def _search(token: Token) -> Callable[[str], object]:
+def _search(token: Token) -> Callable[[str], bool]:
+    """Whether the pattern is found in a text. The last answers are kept: an artifact's name is asked about once for each trail."""
     pattern = _inside(token)
     if len(pattern) > PATTERN_MAX:
         _wrong(token, f"This pattern has {len(pattern)} characters. Use at most {PATTERN_MAX}.")
@@ -324,8 +350,7 @@ def _search(token: Token) -> Callable[[str], object]:
         said = fault.args[0] if fault.args else fault
         why = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
         _wrong(token, f"This is not a pattern that RE2 reads: {why[:120]}. Correct it.")
-    search: Callable[[str], object] = compiled.search
-    return search
+    return lru_cache(maxsize=64)(lambda text: compiled.search(text) is not None)
 
 
 def _parser(*, findings: bool) -> Lark:

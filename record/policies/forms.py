@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import NoReturn, TypeAlias
 
+from record.attestations.rules import answering
 from record.policies.expressions import Condition
 
 
@@ -68,12 +69,16 @@ class Attested:
     where: Condition | None = None
     applies: Condition | None = None
     must_be_compliant: bool = True
-    asks: tuple[object, ...] = field(init=False, compare=False, repr=False)
+    asks: str = field(init=False, compare=False, repr=False)
     """What it asks of attestations, whatever its line and condition: rules that ask the same have the same answers."""
+    answering: frozenset[str] | None = field(init=False, compare=False, repr=False)
+    """The types of attestations that answer it; None: any."""
 
     def __post_init__(self) -> None:
         where = None if self.where is None else self.where.text
-        object.__setattr__(self, "asks", (self.name, self.type, self.max_age, where, self.must_be_compliant))
+        asks = repr((self.name, self.type, self.max_age, where, self.must_be_compliant))
+        object.__setattr__(self, "asks", asks)  # a text, because a text knows its hash
+        object.__setattr__(self, "answering", None if self.type is None else answering(self.type))
 
     def checked(self, refuse: Callable[[str], NoReturn]) -> "Attested":
         """Itself, unless it asks for any attestation at all."""

@@ -41,7 +41,7 @@ async def judged_by(
     running = await _running(connection, moment, [place for place, _ in asked])
     every = [policy for _, policies in asked for policy in policies]
     fingerprints = list(dict.fromkeys(each.member.fingerprint for there in running for each in there))
-    facts = await _facts(connection, moment, fingerprints, every) if every else {}
+    facts = await facts_about(connection, moment, fingerprints, every, [place for place, _ in asked]) if every else {}
 
     def judge() -> list[EnvironmentJudgement]:
         return [
@@ -68,9 +68,14 @@ async def _running(connection: Connection, moment: Moment, places: Sequence[Envi
     ]
 
 
-async def _facts(
-    connection: Connection, moment: Moment, fingerprints: Sequence[Fingerprint], policies: Sequence[Policy]
+async def facts_about(
+    connection: Connection,
+    moment: Moment,
+    fingerprints: Sequence[Fingerprint],
+    policies: Sequence[Policy],
+    places: Sequence[Environment],
 ) -> dict[str, ArtifactFacts]:
+    """Everything that these policies may ask about these artifacts, known anywhere or not, in these environments."""
     counted = frozenset().union(*(policy.counted_types for policy in policies))
     known = await queries.facts_about(connection, moment, fingerprints, counted=counted)
     ran = await _runs(connection, moment, fingerprints, policies)

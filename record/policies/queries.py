@@ -3,18 +3,22 @@
 import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
+from record.attestations.rules import AttestationFact
 from record.database import Connection
-from record.flows import queries as flows
+from record.environments import queries as environments
+from record.environments.queries import Environment
+from record.flows.queries import understood
+from record.flows.templates import Template
 from record.ids import EntryIndex, EnvironmentId, FlowId, PolicyId, TrailId
 from record.moment import Moment
 from record.policies import documents, forms
 from record.policies.facts import ArtifactFacts, Membership
-from record.trails import queries as trails
-from record.trails.facts import ArtifactFact
+from record.trails.facts import ArtifactFact, TrailFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +42,8 @@ class Policy:
         return documents.understood(self.name, self.version, self.source)
 
 
-_COLUMNS = """p.policy_id, p.name, p.version, p.description, p.comment, p.source, p.recorded_by, p.entry_index,
-       first.at AS created_at, p.at AS changed_at"""
+_NAMES = ("policy_id", "name", "version", "description", "comment", "source", "recorded_by", "entry_index")
+_COLUMNS = f"{', '.join(f'p.{name}' for name in _NAMES)}, first.at AS created_at, p.at AS changed_at"
 _SELECT = f"""
 SELECT {_COLUMNS}
 FROM record.policies first
@@ -125,6 +129,36 @@ async def attached_to(
     return [found.get(environment_id, []) for environment_id in environment_ids]
 
 
+_ATTACHED_TO_NAMED = f"""
+SELECT e.*, {", ".join(f"p.{name} AS p_{name}" for name in _NAMES)}, f.at AS p_created_at, p.at AS p_changed_at
+FROM ({environments.ENVIRONMENT} AND first.name = $3) e
+LEFT JOIN LATERAL (
+    SELECT DISTINCT ON (a.policy_id) a.policy_id, a.attached FROM record.policy_attachments a
+    WHERE a.org_id = $1 AND a.environment_id = e.environment_id AND a.entry_index < $2
+    ORDER BY a.policy_id, a.entry_index DESC
+) a ON a.attached
+LEFT JOIN record.policies f ON f.org_id = $1 AND f.policy_id = a.policy_id AND f.version = 1
+LEFT JOIN LATERAL (
+    SELECT * FROM record.policies v
+    WHERE v.org_id = $1 AND v.policy_id = a.policy_id AND v.entry_index < $2 ORDER BY v.entry_index DESC LIMIT 1
+) p ON true
+ORDER BY p.name"""
+
+
+async def attached_to_named(
+    connection: Connection, moment: Moment, environment: str
+) -> tuple[Environment | None, list[Policy]]:
+    """The environment of this name, and the newest versions of the policies that are attached to it: one statement."""
+    place, policies = None, []
+    for row in await connection.fetch(_ATTACHED_TO_NAMED, moment.org_id, moment.size, environment):
+        values = dict(row)
+        policy = {key.removeprefix("p_"): values.pop(key) for key in list(values) if key.startswith("p_")}
+        place = place or environments.environment_of(values)
+        if policy["policy_id"] is not None:
+            policies.append(Policy(**policy))
+    return place, policies
+
+
 _ENVIRONMENTS = """
 SELECT policy_id, environment FROM (
     SELECT DISTINCT ON (policy_id, environment_id) policy_id, environment, attached FROM record.policy_attachments
@@ -145,68 +179,119 @@ async def environments_of(connection: Connection, moment: Moment, policy_ids: Se
 # --- what policies judge by
 
 _REPORTS = """
-SELECT DISTINCT ON (fingerprint, trail_id, template_name)
-       fingerprint, flow_id, trail_id, template_name, entry_index, commit, name
-FROM record.artifacts WHERE org_id = $1 AND fingerprint = ANY($3::text[]) AND entry_index < $2
-ORDER BY fingerprint, trail_id, template_name, entry_index DESC"""
+SELECT r.fingerprint, r.entry_index, r.template_name, r.commit, r.name, r.trail_id,
+       t.name AS trail, t.flow_id, t.template_version, t.own_template
+FROM (
+    SELECT DISTINCT ON (fingerprint, trail_id, template_name)
+           fingerprint, trail_id, template_name, entry_index, commit, name
+    FROM record.artifacts WHERE org_id = $1 AND fingerprint = ANY($3::text[]) AND entry_index < $2
+    ORDER BY fingerprint, trail_id, template_name, entry_index DESC
+) r
+CROSS JOIN LATERAL (
+    SELECT v.name, v.flow_id, v.template_version, v.own_template FROM record.trails v
+    WHERE v.org_id = $1 AND v.trail_id = r.trail_id AND v.entry_index < $2 ORDER BY v.entry_index DESC LIMIT 1
+) t ORDER BY r.entry_index"""
 
-_AGES_AND_COUNTS = """
-SELECT trail_id, entry_index, at,
-       CASE WHEN type = ANY($4::text[]) OR '*' = ANY($4::text[]) THEN (
-           SELECT jsonb_object_agg(key, value) FROM jsonb_each(summary)
-           WHERE jsonb_typeof(value) = 'number' AND value::text ~ '^-?[0-9]{1,15}$'
-       )::text END AS counts
-FROM record.attestations WHERE org_id = $1 AND trail_id = ANY($3::uuid[]) AND entry_index < $2"""
+_FLOWS = """
+SELECT asked.flow_id, asked.version, f.name, f.tags, t.template
+FROM unnest($3::uuid[], $4::int[]) AS asked (flow_id, version)
+CROSS JOIN LATERAL (
+    SELECT v.name, v.tags FROM record.flows v
+    WHERE v.org_id = $1 AND v.flow_id = asked.flow_id AND v.entry_index < $2 ORDER BY v.entry_index DESC LIMIT 1
+) f
+JOIN record.flow_templates t ON t.org_id = $1 AND t.flow_id = asked.flow_id AND t.version = asked.version"""
+
+_ATTESTATIONS = """
+SELECT entry_index, attestation_id, name, type, compliant, explanation, fingerprint, template_name, commit, overrides,
+       expires_at, trail_id, at, CASE WHEN type = ANY($4::text[]) OR '*' = ANY($4::text[]) THEN summary::text END AS summary
+FROM record.attestations WHERE org_id = $1 AND trail_id = ANY($3::uuid[]) AND entry_index < $2 ORDER BY entry_index"""
+
+_ARTIFACTS = """
+SELECT entry_index, fingerprint, template_name, commit, name, trail_id
+FROM record.artifacts WHERE org_id = $1 AND trail_id = ANY($3::uuid[]) AND entry_index < $2 ORDER BY entry_index"""
+
+_COUNT_MAX = 10**15
 
 
 async def facts_about(
     connection: Connection, moment: Moment, fingerprints: Sequence[str], *, counted: Collection[str] = ()
 ) -> list[ArtifactFacts]:
-    """What trails say of artifacts, in the order asked: six statements, however many artifacts.
+    """What trails say of artifacts, in the order asked: four statements, however many artifacts.
 
     `counted` are the types of attestations whose counts are wanted (`forms.Policy.counted_types`). What an artifact is called
     where it runs, its approvals, waivers and runs are others' to add with `dataclasses.replace`; it has the name of its
     newest report here.
     """
+    found = _Found()
     reports = await connection.fetch(_REPORTS, moment.org_id, moment.size, list(dict.fromkeys(fingerprints)))
-    trail_ids = list({TrailId(row["trail_id"]) for row in reports})
-    flow_ids = list({FlowId(row["flow_id"]) for row in reports})
-    found = [trail for trail in await trails.by_ids(connection, moment, trail_ids) if trail is not None]
-    facts = dict(
-        zip([trail.trail_id for trail in found], await trails.facts_of(connection, moment, found), strict=True)
-    )
-    known = {flow.flow_id: flow for flow in await flows.by_ids(connection, moment, flow_ids) if flow is not None}
-    ages: dict[TrailId, dict[EntryIndex, datetime]] = defaultdict(dict)
-    counts: dict[TrailId, dict[EntryIndex, Mapping[str, int]]] = defaultdict(dict)
-    for row in await connection.fetch(_AGES_AND_COUNTS, moment.org_id, moment.size, trail_ids, sorted(counted)):
-        ages[row["trail_id"]][row["entry_index"]] = row["at"]
-        if row["counts"] is not None:
-            counts[row["trail_id"]][row["entry_index"]] = json.loads(row["counts"])
-    by_fingerprint: dict[str, list[Any]] = defaultdict(list)
+    if reports:
+        pairs = {(row["flow_id"], row["template_version"]): None for row in reports}
+        versions = [flow_id for flow_id, _ in pairs], [version for _, version in pairs]
+        for flow in await connection.fetch(_FLOWS, moment.org_id, moment.size, *versions):
+            found.flow(flow)
+        trail_ids = list({row["trail_id"]: None for row in reports})
+        asked = moment.org_id, moment.size, trail_ids
+        for row in await connection.fetch(_ATTESTATIONS, *asked, sorted(counted)):
+            found.attestation(row)
+        for row in await connection.fetch(_ARTIFACTS, *asked):
+            found.artifacts[row[5]].append(ArtifactFact._make(row[:5]))
+    members: dict[str, list[Membership]] = defaultdict(list)
     for row in reports:
-        by_fingerprint[row["fingerprint"]].append(row)
-    answers = []
-    for fingerprint in fingerprints:
-        rows = sorted(by_fingerprint.get(fingerprint, ()), key=lambda row: row["entry_index"])
-        members = tuple(
-            [
-                Membership(
-                    known[row["flow_id"]].name,
-                    known[row["flow_id"]].tags,
-                    facts[row["trail_id"]],
-                    ArtifactFact(row["entry_index"], fingerprint, row["template_name"], row["commit"], row["name"]),
-                )
-                for row in rows
-            ]
+        members[row["fingerprint"]].append(found.membership(row))
+    return [
+        ArtifactFacts(
+            fingerprint,
+            members[fingerprint][-1].artifact.name if fingerprint in members else "",
+            tuple(members.get(fingerprint, ())),
+            attested_at=found.attested_at,
+            counts=found.counts,
         )
-        within = list(dict.fromkeys(row["trail_id"] for row in rows))
-        answers.append(
-            ArtifactFacts(
-                fingerprint,
-                rows[-1]["name"] if rows else "",
-                members,
-                attested_at={index: at for trail in within for index, at in ages[trail].items()},
-                counts={index: count for trail in within for index, count in counts[trail].items()},
+        for fingerprint in fingerprints
+    ]
+
+
+@dataclass(slots=True)
+class _Found:
+    """Rows as facts. Instants and counts are by entry, so one mapping serves all artifacts."""
+
+    flows: dict[FlowId, tuple[str, dict[str, str]]] = field(default_factory=dict)
+    templates: dict[tuple[FlowId, int], Template] = field(default_factory=dict)
+    attestations: dict[TrailId, list[AttestationFact]] = field(default_factory=lambda: defaultdict(list))
+    artifacts: dict[TrailId, list[ArtifactFact]] = field(default_factory=lambda: defaultdict(list))
+    attested_at: dict[EntryIndex, datetime] = field(default_factory=dict)
+    counts: dict[EntryIndex, Mapping[str, int]] = field(default_factory=dict)
+    trails: dict[TrailId, TrailFacts] = field(default_factory=dict)
+
+    def flow(self, row: Any) -> None:
+        flow_id, version, name, tags, template = row
+        self.templates[flow_id, version] = understood(template)
+        if flow_id not in self.flows:
+            self.flows[flow_id] = name, json.loads(tags)
+
+    def attestation(self, row: Any) -> None:
+        fact = AttestationFact._make(row[:11])
+        trail_id, at, summary = row[11:]
+        self.attestations[trail_id].append(fact)
+        self.attested_at[fact.entry_index] = at
+        if summary is not None:
+            self.counts[fact.entry_index] = _whole_numbers(summary)
+
+    def membership(self, row: Any) -> Membership:
+        fingerprint, index, template_name, commit, name, trail_id, trail, flow_id, version, own_template = row
+        facts = self.trails.get(trail_id)
+        if facts is None:
+            facts = self.trails[trail_id] = TrailFacts(
+                trail,
+                self.templates[flow_id, version] if own_template is None else understood(own_template),
+                version,
+                tuple(self.attestations.get(trail_id, ())),
+                tuple(self.artifacts.get(trail_id, ())),
             )
-        )
-    return answers
+        flow, tags = self.flows[flow_id]
+        return Membership(flow, tags, facts, ArtifactFact(index, fingerprint, template_name, commit, name))
+
+
+@lru_cache(maxsize=4096)
+def _whole_numbers(summary: str) -> Mapping[str, int]:
+    """The counts in a summary: whole numbers of at most fifteen digits. Many summaries are alike."""
+    return {key: value for key, value in json.loads(summary).items() if type(value) is int and abs(value) < _COUNT_MAX}

@@ -14,14 +14,14 @@ not applicable, missing, non-compliant, or waived. Rules kept here (DOMAIN, "Ver
  * without a policy, or with nothing running, there is nothing to judge by.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple, overload
 
+from record.policies.bench import Bench, Case, Found, found
 from record.policies.courses import MISSING, SATISFIED, UNDECIDED, Course, best_of, worst_of
-from record.policies.evidence import Bench, Case, Found, attested, trail_compliance
+from record.policies.evidence import answered, attested, trail_compliance
 from record.policies.expressions import Condition, Value, known_of
 from record.policies.facts import ArtifactFacts
 from record.policies.forms import (
@@ -31,41 +31,15 @@ from record.policies.forms import (
     DeployedTo,
     Policy,
     Provenance,
-    Rule,
     Scope,
     TrailCompliance,
 )
 from record.policies.running import approved, deployed_to
 from record.policies.waiving import accepts, live, waived
-from record.verdicts import Reason, Status, Verdict
+from record.verdicts import COMPLIANT, INCOMPLETE, NON_COMPLIANT, UNKNOWN, Reason, Verdict
 
 
-class Outcome(Enum):
-    """How a rule can fare in one trail."""
-
-    SATISFIED = "satisfied"
-    NOT_APPLICABLE = "not applicable"
-    MISSING = "missing"
-    NON_COMPLIANT = "non-compliant"
-    WAIVED = "waived"
-
-
-_OUTCOMES = {
-    Status.COMPLIANT.value: Outcome.SATISFIED,
-    Status.INCOMPLETE.value: Outcome.MISSING,
-    Status.NON_COMPLIANT.value: Outcome.NON_COMPLIANT,
-}
-
-
-class Resolution(NamedTuple):
-    """How a rule fared in one trail, or, for approvals and deployments, in the environment."""
-
-    outcome: Outcome
-    found: Found
-
-
-@dataclass(frozen=True, slots=True)
-class ArtifactJudgement:
+class ArtifactJudgement(NamedTuple):
     """What a policy says of an artifact, and how that goes on."""
 
     policy: Policy
@@ -77,8 +51,7 @@ class ArtifactJudgement:
         return Verdict(self.course.status, self.reasons, self.course.until)
 
 
-@dataclass(frozen=True, slots=True)
-class RunningJudgement:
+class RunningJudgement(NamedTuple):
     """What all policies together say of a running artifact."""
 
     artifact: ArtifactFacts
@@ -119,7 +92,7 @@ def judge_artifact_by(
     used = bench or Bench(now)
     cases = used.cases(artifact)
     judged = tuple([_judge(policy, artifact, cases, environment, used) for policy in policies])
-    deciding = [each.course for each in judged if each.course.status is not Status.UNKNOWN]
+    deciding = [each.course for each in judged if each.course.status is not UNKNOWN]
     return RunningJudgement(artifact, worst_of(deciding) if deciding else UNDECIDED, judged)
 
 
@@ -138,8 +111,8 @@ def judge_environment(
     if not policies or not running:
         what = "No policy is attached to it" if not policies else "Nothing runs in it"
         remedy = "Attach a policy with attachPolicy." if not policies else "Report a snapshot of what runs there."
-        nothing = Reason("policies", subject, Status.UNKNOWN, f"{what}, so there is nothing to judge by.", remedy)
-        return EnvironmentJudgement(Verdict(Status.UNKNOWN, (nothing,)), running)
+        nothing = Reason("policies", subject, UNKNOWN, f"{what}, so there is nothing to judge by.", remedy)
+        return EnvironmentJudgement(Verdict(UNKNOWN, (nothing,)), running)
     course = worst_of([each.course for each in running])
     reasons = tuple([_about_running(each, subject) for each in running])
     return EnvironmentJudgement(Verdict(course.status, reasons, course.until), running)
@@ -147,10 +120,10 @@ def judge_environment(
 
 def _about_running(judged: RunningJudgement, environment: str) -> Reason:
     because = judged.verdict.reasons
-    failing = sum(reason.outcome in (Status.NON_COMPLIANT, Status.INCOMPLETE) for reason in because)
-    if judged.course.status is Status.COMPLIANT:
+    failing = sum(reason.outcome in (NON_COMPLIANT, INCOMPLETE) for reason in because)
+    if judged.course.status is COMPLIANT:
         said, remedy = "Every policy that has anything to say is satisfied.", None
-    elif judged.course.status is Status.UNKNOWN:
+    elif judged.course.status is UNKNOWN:
         said, remedy = "No rule of any policy applies to it.", "Report where it comes from, or require provenance."
     else:
         said = f"{failing} rule{' is' if failing == 1 else 's are'} not satisfied."
@@ -161,21 +134,21 @@ def _about_running(judged: RunningJudgement, environment: str) -> Reason:
 def _judge(
     policy: Policy, artifact: ArtifactFacts, cases: Sequence[Case], environment: str | None, bench: Bench
 ) -> ArtifactJudgement:
-    waivers = [] if environment is None else live(artifact, environment, bench.now)
+    waivers = live(artifact, environment, bench.now) if artifact.waivers and environment is not None else []
     inside = cases if policy.scope is None else [case for case in cases if _covers(policy.scope, case.known)]
-    judgement = _Judgement(artifact, inside, environment, bench)
+    before = _Before(artifact, inside, environment, bench.now, len(cases) - len(inside))
     subject = _named(artifact)
     courses, reasons = [], []
     for rule, label in zip(policy.rules, policy.labels, strict=True):
-        course, reason = _of_rule(rule, label, subject, judgement.resolutions(rule), outside=len(cases) - len(inside))
-        if course is not None:
+        course, reason = _of_rule(label, subject, _RESOLVES[type(rule)](rule, before), before)
+        if course is not UNDECIDED:
             if waivers:
                 course, reason = waived(course, reason, [each for each in waivers if accepts(each, policy, rule)])
             courses.append(course)
         reasons.append(reason)
     course = worst_of(courses) if courses else UNDECIDED
     whole = [each for each in waivers if each.rule is None and each.fingerprint is not None]
-    if whole and course.status is not Status.COMPLIANT:
+    if whole and course.status is not COMPLIANT:
         label = f"policy {policy.name} v{policy.version}"
         above = Reason(label, subject, course.status, "", None, None, tuple(reasons))
         course, reason = waived(course, above, whole)
@@ -187,128 +160,183 @@ def _judge(
     return ArtifactJudgement(policy, course, tuple(reasons))
 
 
-def _of_rule(
-    rule: Rule, label: str, subject: str, resolutions: list[Resolution], *, outside: int
-) -> tuple[Course | None, Reason]:
-    """A rule from its resolutions: its course (None when it is ignored), and why."""
-    applying = [each.found.course for each in resolutions if each.outcome is not Outcome.NOT_APPLICABLE]
-    because = tuple([_reason(label, each) for each in resolutions])
+def _of_rule(label: str, subject: str, resolutions: Sequence[Found], before: "_Before") -> tuple[Course, Reason]:
+    """A rule from its resolutions: its course (`UNDECIDED` when it is ignored), and why."""
+    applying = [each[0] for each in resolutions if each[0] is not UNDECIDED]
     if not applying:
-        if resolutions:
-            why = "It applies in none of the trails in which the artifact is known."
-        elif outside:
-            why = f"The policy covers none of the flows of the {outside} trail{'' if outside == 1 else 's'} that know the artifact."
-        else:
-            why = "No flow knows the artifact, so there is nothing that it could apply to."
-        return None, Reason(label, subject, Status.UNKNOWN, f"Ignored. {why}", None, None, because)
-    course = worst_of(applying)
-    if len(because) == 1:
-        return course, because[0]._replace(subject=f"{subject}, {because[0].subject}")
-    failing = [each for each in resolutions if each.found.course.status is not Status.COMPLIANT]
-    failing = [each for each in failing if each.outcome is not Outcome.NOT_APPLICABLE]
-    if not failing:
-        said, remedy = "Satisfied wherever it applies.", None
+        said = _ignored(len(resolutions), before.outside)
+        return UNDECIDED, Reason(label, subject, UNKNOWN, said, None, None, Steps(label, resolutions))
+    if len(resolutions) == 1:
+        ((course, place, said, remedy, index, because),) = resolutions
+        return course, Reason(label, f"{subject}, {place}", course.status, said, remedy, index, because)
+    course, steps = worst_of(applying), Steps(label, resolutions)
+    if course.status is COMPLIANT:
+        said = "Satisfied wherever it applies."
+        return course, tuple.__new__(Reason, (label, subject, COMPLIANT, said, None, None, steps))
+    failing = [
+        f"{subject} ({_FAILURES[course.status.value]})"
+        for course, subject, *_ in resolutions
+        if course is not UNDECIDED and course.status is not COMPLIANT
+    ]
+    said = f"Not satisfied in {', '.join(failing[:5])}{', …' if len(failing) > 5 else ''}."
+    remedy = "Do what the reasons below this one say."
+    return course, Reason(label, subject, course.status, said, remedy, None, steps)
+
+
+class Steps(Sequence[Reason]):
+    """The resolutions of a rule as reasons. They are made when somebody looks, and mostly nobody looks at all of them."""
+
+    __slots__ = ("_label", "_resolutions")
+
+    def __init__(self, label: str, resolutions: Sequence[Found]) -> None:
+        self._label, self._resolutions = label, resolutions
+
+    def __len__(self) -> int:
+        return len(self._resolutions)
+
+    def __iter__(self) -> Iterator[Reason]:
+        return iter([_reason(self._label, each) for each in self._resolutions])
+
+    @overload
+    def __getitem__(self, place: int) -> Reason: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Reason]: ...
+    def __getitem__(self, place: int | slice) -> Reason | Sequence[Reason]:
+        return tuple(self)[place]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash((self._label, len(self._resolutions)))
+
+
+def _ignored(resolutions: int, outside: int) -> str:
+    if resolutions:
+        why = "It applies in none of the trails in which the artifact is known."
+    elif outside:
+        trails = f"{outside} trail{'' if outside == 1 else 's'}"
+        why = f"The policy covers none of the flows of the {trails} that know the artifact."
     else:
-        places = ", ".join([f"{each.found.subject} ({each.outcome.value})" for each in failing[:5]])
-        said = f"Not satisfied in {places}{', …' if len(failing) > 5 else ''}."
-        remedy = "Do what the reasons below this one say."
-    return course, Reason(label, subject, course.status, said, remedy, None, because)
+        why = "No flow knows the artifact, so there is nothing that it could apply to."
+    return f"Ignored. {why}"
 
 
-def _reason(label: str, resolution: Resolution) -> Reason:
-    outcome, found = resolution
-    status = Status.UNKNOWN if outcome is Outcome.NOT_APPLICABLE else found.course.status
-    return Reason(label, found.subject, status, found.explanation, found.remedy, found.entry_index, found.because)
+_FAILURES: Final = {INCOMPLETE.value: "missing", NON_COMPLIANT.value: "non-compliant"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Judgement:
-    """One artifact before one policy: resolves rules."""
+def _reason(label: str, resolution: Found) -> Reason:
+    course, subject, explanation, remedy, index, because = resolution
+    return tuple.__new__(Reason, (label, subject, course[0], explanation, remedy, index, because))  # half the time
+
+
+# --- how each kind of rule resolves: once in each trail that the policy covers; approvals and deployments once for all
+
+
+class _Before(NamedTuple):
+    """An artifact before a policy: the trails that it covers, and how many it does not."""
 
     artifact: ArtifactFacts
     cases: Sequence[Case]
     environment: str | None
-    bench: Bench
+    now: datetime
+    outside: int
 
-    def resolutions(self, rule: Rule) -> list[Resolution]:
-        """One for each trail that the policy covers; approvals and deployments have one for all of them."""
-        if isinstance(rule, Attested):
-            if rule.applies is None:
-                artifact, now = self.artifact, self.bench.now
-                return [_resolved(attested(rule, case, artifact, now=now)) for case in self.cases]
-            return [self._attested(rule, case) for case in self.cases]
-        if isinstance(rule, AnyOf):
-            return [self._any_of(rule, case) for case in self.cases]
-        if isinstance(rule, TrailCompliance):
-            return [self._trail_compliance(rule, case) for case in self.cases]
-        if isinstance(rule, Provenance):
-            return [self._known(rule, case) for case in self.cases] or [self._unknown(rule)]
-        if not self.cases:
-            return []
-        if isinstance(rule, Approved):
-            return [_resolved(approved(rule, self.artifact, environment=self.environment, now=self.bench.now))]
-        assert isinstance(rule, DeployedTo)
-        return [_resolved(deployed_to(rule, self.artifact, now=self.bench.now))]
 
-    def _known(self, rule: Provenance, case: Case) -> Resolution:
-        excepted, note = _excepted(rule.exceptions, case.known) if rule.exceptions else (None, "")
-        if excepted is not None:
-            return _excused(excepted, case.place)
-        found = Found(
-            SATISFIED, case.place, "The artifact was reported there.", None, case.membership.artifact.entry_index
-        )
-        return _resolved(_noted(found, note))
+def _provenance(rule: Provenance, before: _Before) -> list[Found]:
+    if before.cases:
+        return _unless_excepted(rule.exceptions, before.cases, _reported)
+    artifact = before.artifact
+    known = known_of(flow=None, tags={}, artifact=artifact.name, fingerprint=artifact.fingerprint)
+    excepted, note = _excepted(rule.exceptions, known)
+    if excepted is not None:
+        return [_excused(excepted, "no flow")]
+    said = "No flow that this policy covers knows the artifact."
+    remedy = "Report it with reportArtifact into the trail that built it."
+    return [_noted(found(MISSING, "no flow", said, remedy), note)]
 
-    def _unknown(self, rule: Provenance) -> Resolution:
-        known = known_of(flow=None, tags={}, artifact=self.artifact.name, fingerprint=self.artifact.fingerprint)
-        excepted, note = _excepted(rule.exceptions, known)
-        if excepted is not None:
-            return _excused(excepted, "no flow")
-        said = "No flow that this policy covers knows the artifact."
-        remedy = "Report it with reportArtifact into the trail that built it."
-        return _resolved(_noted(Found(MISSING, "no flow", said, remedy), note))
 
-    def _trail_compliance(self, rule: TrailCompliance, case: Case) -> Resolution:
-        excepted, note = _excepted(rule.exceptions, case.known) if rule.exceptions else (None, "")
-        if excepted is not None:
-            return _excused(excepted, case.place)
-        return _resolved(_noted(trail_compliance(case, self.bench), note))
+def _reported(case: Case) -> Found:
+    answer = case.answers.get("provenance")
+    if answer is None:
+        index = case.membership.artifact.entry_index
+        answer = found(SATISFIED, case.place, "The artifact was reported there.", None, index)
+        case.answers["provenance"] = answer
+    return answer
 
-    def _attested(self, rule: Attested, case: Case) -> Resolution:
-        applies, note = _applies(rule.applies, case.known)
-        if not applies:
-            return _inapplicable(rule.applies, case.place)
-        return _resolved(_noted(attested(rule, case, self.artifact, now=self.bench.now), note))
 
-    def _any_of(self, rule: AnyOf, case: Case) -> Resolution:
-        applies, note = _applies(rule.applies, case.known)
-        if not applies:
-            return _inapplicable(rule.applies, case.place)
-        if not note and (one := self._one_that_will_do(rule, case)) is not None:
-            return Resolution(Outcome.SATISFIED, one)
-        resolutions = [self._attested(each, case) for each in rule.alternatives]
-        found = [each.found for each in resolutions if each.outcome is not Outcome.NOT_APPLICABLE]
-        if not found:
-            return Resolution(Outcome.NOT_APPLICABLE, Found(UNDECIDED, case.place, "None of the choices applies."))
-        course = best_of([each.course for each in found], now=self.bench.now)
-        chosen = next(each for each in found if each.course.status is course.status)
-        if course.status is Status.COMPLIANT:
-            return _resolved(_noted(chosen._replace(course=course), note))
-        because = tuple(
-            [_reason(each.asked, tried) for each, tried in zip(rule.alternatives, resolutions, strict=True)]
-        )
-        said = f"None of the {len(found)} choices is satisfied."
-        whole = Found(course, case.place, said, f"Provide {rule.asked} in {case.place}.", chosen.entry_index, because)
-        return _resolved(_noted(whole, note))
+def _trail_compliance(rule: TrailCompliance, before: _Before) -> list[Found]:
+    return _unless_excepted(rule.exceptions, before.cases, trail_compliance)
 
-    def _one_that_will_do(self, rule: AnyOf, case: Case) -> Found | None:
-        """A choice without a condition that is satisfied for good: nobody needs to look at the others."""
-        for each in rule.alternatives:
-            if each.applies is None:
-                found = attested(each, case, self.artifact, now=self.bench.now)
-                if found.course is SATISFIED:
-                    return found
-        return None
+
+def _attested(rule: Attested, before: _Before) -> list[Found]:
+    asks, applies = rule.asks, rule.applies
+    if applies is None:
+        return [case.answers.get(asks) or attested(rule, case) for case in before.cases]
+    test = applies.test
+    return [
+        case.answers.get(asks) or attested(rule, case) if test(case.known) is True else _attested_in(rule, case)
+        for case in before.cases
+    ]
+
+
+def _attested_in(rule: Attested, case: Case) -> Found:
+    applies, note = _applies(rule.applies, case.known)
+    return _noted(attested(rule, case), note) if applies else _inapplicable(rule.applies, case.place)
+
+
+def _any_of(rule: AnyOf, before: _Before) -> list[Found]:
+    return [_one_of(rule, case, before.now) for case in before.cases]
+
+
+def _one_of(rule: AnyOf, case: Case, now: datetime) -> Found:
+    applies, note = (True, "") if rule.applies is None else _applies(rule.applies, case.known)
+    if not applies:
+        return _inapplicable(rule.applies, case.place)
+    if not note and (one := _one_that_will_do(rule, case)) is not None:
+        return one
+    tried = [_attested_in(each, case) for each in rule.alternatives]
+    courses = [each[0] for each in tried if each[0] is not UNDECIDED]
+    if not courses:
+        return found(UNDECIDED, case.place, "None of the choices applies.")
+    course = best_of(courses, now=now)
+    chosen = next(each for each in tried if each[0] is not UNDECIDED and each[0].status is course.status)
+    if course.status is COMPLIANT:
+        return _noted((course, *chosen[1:]), note)
+    because = tuple([_reason(each.asked, one) for each, one in zip(rule.alternatives, tried, strict=True)])
+    said = f"None of the {len(courses)} choices is satisfied."
+    remedy = f"Provide {rule.asked} in {case.place}."
+    return _noted(found(course, case.place, said, remedy, chosen[4], because), note)
+
+
+def _one_that_will_do(rule: AnyOf, case: Case) -> Found | None:
+    """A choice without a condition that is satisfied for good: nobody needs to look at the others."""
+    for each in rule.alternatives:
+        if each.applies is None:
+            one = answered(each, case)
+            if one is not None and one[0] is SATISFIED:
+                return one
+    return None
+
+
+def _approved(rule: Approved, before: _Before) -> list[Found]:
+    if not before.cases:
+        return []
+    return [approved(rule, before.artifact, environment=before.environment, now=before.now)]
+
+
+def _deployed_to(rule: DeployedTo, before: _Before) -> list[Found]:
+    return [deployed_to(rule, before.artifact, now=before.now)] if before.cases else []
+
+
+_RESOLVES: Final[Mapping[type, Callable[[Any, _Before], list[Found]]]] = {
+    Provenance: _provenance,
+    TrailCompliance: _trail_compliance,
+    Attested: _attested,
+    AnyOf: _any_of,
+    Approved: _approved,
+    DeployedTo: _deployed_to,
+}
 
 
 # --- conditions
@@ -320,6 +348,25 @@ def _covers(scope: Scope, known: dict[str, Value]) -> bool:
     if any(known.get(f"flow.tags.{key}") != value for key, value in scope.tags):
         return False
     return scope.applies is None or scope.applies.test(known) is not False
+
+
+def _unless_excepted(
+    exceptions: Sequence[Condition], cases: Sequence[Case], otherwise: Callable[[Case], Found]
+) -> list[Found]:
+    """What is found in each trail that no exception takes out."""
+    if not exceptions:
+        return [otherwise(case) for case in cases]
+    resolutions = []
+    for case in cases:
+        for exception in exceptions:
+            if exception.test(case.known) is not False:
+                excepted, note = _excepted(exceptions, case.known)
+                said = _excused(excepted, case.place) if excepted is not None else _noted(otherwise(case), note)
+                break
+        else:
+            said = otherwise(case)
+        resolutions.append(said)
+    return resolutions
 
 
 def _excepted(exceptions: Sequence[Condition], known: dict[str, Value]) -> tuple[Condition | None, str]:
@@ -346,29 +393,23 @@ def _applies(condition: Condition | None, known: dict[str, Value]) -> tuple[bool
     return answer, ""
 
 
-def _noted(found: Found, note: str) -> Found:
-    return found._replace(explanation=found.explanation + note) if note else found
+def _noted(said: Found, note: str) -> Found:
+    return (*said[:2], said[2] + note, *said[3:]) if note else said
 
 
-def _resolved(found: Found) -> Resolution:
-    if found.course is SATISFIED:
-        return Resolution(Outcome.SATISFIED, found)
-    return Resolution(_OUTCOMES[found.course.status._value_], found)
+def _excused(exception: Condition, place: str) -> Found:
+    return found(SATISFIED, place, f"Waived by the exception `{exception.text}`.")
 
 
-def _excused(exception: Condition, place: str) -> Resolution:
-    return Resolution(Outcome.WAIVED, Found(SATISFIED, place, f"Waived by the exception `{exception.text}`."))
-
-
-def _inapplicable(condition: Condition | None, place: str) -> Resolution:
+def _inapplicable(condition: Condition | None, place: str) -> Found:
     assert condition is not None
-    return Resolution(Outcome.NOT_APPLICABLE, Found(UNDECIDED, place, f"Not applicable: `{condition.text}` is false."))
+    return found(UNDECIDED, place, f"Not applicable: `{condition.text}` is false.")
 
 
 def _asks_nothing(policy: Policy, subject: str) -> Reason:
     label = f"policy {policy.name} v{policy.version}"
     said = "The policy has no rules, so there is nothing to judge by."
-    return Reason(label, subject, Status.UNKNOWN, said, "Add rules to the policy, or detach it.")
+    return Reason(label, subject, UNKNOWN, said, "Add rules to the policy, or detach it.")
 
 
 def _named(artifact: ArtifactFacts) -> str:

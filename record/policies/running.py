@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 
 from record.clock import to_rfc3339
 from record.ids import EntryIndex
+from record.policies.bench import Found, found
 from record.policies.courses import MISSING, SATISFIED, WRONG, Course
-from record.policies.evidence import Found
 from record.policies.facts import ApprovalFact, ArtifactFacts
 from record.policies.forms import Approved, DeployedTo, worded
 from record.verdicts import Status
@@ -43,18 +43,18 @@ def approved(rule: Approved, artifact: ArtifactFacts, *, environment: str | None
     newest = max(requests, key=lambda request: request.entry_index, default=None)
     if newest is not None and newest.state.upper() == REJECTED:
         said = "The newest request to approve it was rejected."
-        return Found(WRONG, where, said, "Request an approval anew, once what was found is mended.", newest.entry_index)
+        return found(WRONG, where, said, "Request an approval anew, once what was found is mended.", newest.entry_index)
     counted = [_counted(rule, request, now) for request in requests if request.state.upper() in COUNTING]
     enough = [each for each in counted if len(each.ends) >= rule.least]
     if enough:
         return _given(rule, where, max(enough, key=lambda each: (each.ends[rule.least - 1], each.request.entry_index)))
     remedy = f"Request an approval for {where}, and have {rule.least} review it."
     if not counted:
-        return Found(MISSING, where, "Nobody has approved it.", remedy, None)
+        return found(MISSING, where, "Nobody has approved it.", remedy, None)
     most = max(counted, key=lambda each: (len(each.ends), each.request.entry_index))
     not_counted = f" Not counted: {'; '.join(most.refused)}." if most.refused else ""
     said = f"{len(most.ends)} of {rule.least} approvals that count.{not_counted}"
-    return Found(MISSING, where, said, remedy, most.request.entry_index)
+    return found(MISSING, where, said, remedy, most.request.entry_index)
 
 
 def _given(rule: Approved, where: str, counted: _Counted) -> Found:
@@ -63,7 +63,7 @@ def _given(rule: Approved, where: str, counted: _Counted) -> Found:
     people = ", ".join(sorted({names[entry] for _, _, entry in counted.ends}))
     course = SATISFIED if forever else Course(Status.COMPLIANT, ((end, Status.INCOMPLETE),))
     until = "" if forever else f" It counts until {to_rfc3339(end)}."
-    return Found(course, where, f"Approved by {people}.{until}", None, index)
+    return found(course, where, f"Approved by {people}.{until}", None, index)
 
 
 def _counted(rule: Approved, request: ApprovalFact, now: datetime) -> _Counted:
@@ -106,17 +106,17 @@ def deployed_to(rule: DeployedTo, artifact: ArtifactFacts, *, now: datetime) -> 
         if run.environment == rule.environment and run.fingerprint == artifact.fingerprint and run.since <= now
     ]
     if not runs:
-        return Found(MISSING, where, f"It never ran in {rule.environment}.", f"Deploy it to {rule.environment} first.")
+        return found(MISSING, where, f"It never ran in {rule.environment}.", f"Deploy it to {rule.environment} first.")
     for run in sorted(runs, key=lambda run: run.since):
         ended = run.until if run.until is not None and run.until <= now else now
         if ended - run.since >= rule.lasting:
-            return Found(SATISFIED, where, f"It ran in {rule.environment} since {to_rfc3339(run.since)}.")
+            return found(SATISFIED, where, f"It ran in {rule.environment} since {to_rfc3339(run.since)}.")
     needed = worded(rule.lasting)
     reached = [run.since + rule.lasting for run in runs if run.until is None or run.until >= run.since + rule.lasting]
     if not reached:
         said = f"It ran in {rule.environment}, but never for {needed}."
-        return Found(MISSING, where, said, f"Let it run in {rule.environment} for {needed} without a break.")
+        return found(MISSING, where, said, f"Let it run in {rule.environment} for {needed} without a break.")
     ready = min(reached)
     said = f"It runs in {rule.environment}, and will have for {needed} at {to_rfc3339(ready)}."
     course = Course(Status.INCOMPLETE, ((ready, Status.COMPLIANT),))
-    return Found(course, where, said, f"Leave it running in {rule.environment} until then.")
+    return found(course, where, said, f"Leave it running in {rule.environment} until then.")

@@ -11,10 +11,10 @@ Rules kept here (DOMAIN, "Verdicts"):
 A trail never closes: every later fact may change the verdict, either way.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from record.artifacts.rules import (
     Commits,
@@ -25,8 +25,8 @@ from record.artifacts.rules import (
     explain_artifact,
     open_docket,
 )
-from record.attestations.rules import AttestationFact, Finding, explain, find, holds_until, summary
-from record.flows.templates import WantedArtifact
+from record.attestations.rules import AttestationFact, Finding, explain, find, holds_until, matches, summary
+from record.flows.templates import Wanted, WantedArtifact
 from record.ids import EntryIndex
 from record.trails.facts import ArtifactFact, TrailFacts
 from record.verdicts import Reason, Status, Verdict, worst
@@ -104,7 +104,11 @@ def _requirement(artifact: str | None, finding: Finding) -> Requirement:
 
 def examine_trail(facts: TrailFacts, *, now: datetime) -> Examination:
     """The trail's status at `now`, from everything that was recorded in it; reasons on demand."""
-    docket = open_docket(facts, now=now)
+    return examine_docket(open_docket(facts, now=now))
+
+
+def examine_docket(docket: Docket) -> Examination:
+    """The same of facts that are sorted already."""
     parts = tuple(_parts(docket))
     status = worst([*[finding.status for finding in docket.on_trail], *[part.status for part in parts]])
     return Examination(docket, parts, status)
@@ -114,6 +118,50 @@ def judge_trail(facts: TrailFacts, *, now: datetime) -> Verdict:
     """The verdict on a trail at `now`, with all its reasons."""
     examination = examine_trail(facts, now=now)
     return Verdict(examination.status, examination.reasons(), examination.holds_until())
+
+
+def is_plainly_compliant(facts: TrailFacts) -> bool:
+    """Whether the trail is compliant for a simple reason that time alone cannot change. False: examine it.
+
+    Nothing in it is wrong, overridden, or attested ahead of its artifact; everything that the template asks for is there, of
+    the right type; and something is known of each artifact. Most trails are like that, and an environment asks about thousands.
+    """
+    types: dict[str | None, dict[str, str]] = {}
+    for fact in facts.attestations:
+        if not fact.compliant or fact.overrides is not None:
+            return False
+        if fact.fingerprint is None and fact.template_name is not None:
+            return False
+        known = types.get(fact.fingerprint)
+        if known is None:
+            known = types[fact.fingerprint] = {}
+        if known.setdefault(fact.name, fact.type) != fact.type:
+            return False
+    template = facts.template
+    if template is None:
+        return bool(types) and all(report.fingerprint in types for report in facts.artifacts)
+    on_trail = types.get(None, _NOTHING)
+    if not _has_all(template.trail, on_trail):
+        return False
+    asked = {wanted.name: wanted.attestations for wanted in template.artifacts}
+    reported = set()
+    for report in facts.artifacts:
+        name, attested = report.template_name, types.get(report.fingerprint, _NOTHING)
+        if not (attested or template.trail) or not _has_all(asked.get(name, ()), attested):
+            return False
+        reported.add(name)
+    return bool(types) and asked.keys() <= reported
+
+
+_NOTHING: Final[Mapping[str, str]] = {}
+
+
+def _has_all(wanted: Sequence[Wanted], attested: Mapping[str, str]) -> bool:
+    for want in wanted:
+        kind = attested.get(want.name)
+        if kind is None or (kind != want.type and not matches(want.type, kind)):
+            return False
+    return True
 
 
 def _parts(docket: Docket) -> Iterator[Part]:

@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from uuid import UUID
 
@@ -13,8 +13,6 @@ import asyncpg
 import pytest
 
 from api.wakes import Wakes
-from embedded import processes
-from embedded.processes import Worker
 from embedded.servers import Stack
 from muniment.proof.archive import verify_archive
 from record.archives import queries
@@ -28,44 +26,13 @@ from record.settings import Settings
 from tests.record.archives.harness import World
 from tests.record.archives.superuser import behind_its_back
 from tests.servers import TestDatabase
+from tests.workers.conftest import Begin
 
 PATIENCE_SECONDS = 60
 TRAIL = RequestArchive(ArchiveKind.TRAIL, flow="delivery", trail="build-1")
 BIG_BYTES = 8 << 20
 BIG_COUNT = 24
 """A fifth of a gigabyte of evidence out of one object: long enough to be in the middle of it for a second or two."""
-
-Begin = Callable[..., Worker]
-
-
-@pytest.fixture
-def begin(stack: Stack, settings: Settings, request: pytest.FixtureRequest) -> Iterator[Begin]:
-    """Starts worker processes on this test's servers; ends them after it."""
-    begun: list[Worker] = []
-
-    def start(**others: str) -> Worker:
-        chosen = processes.settings(
-            database_url=str(settings.database_url),
-            redis_url=str(settings.redis_url),
-            s3=stack.s3,
-            signing_key_file=settings.signing_key_file,
-            **{
-                "s3_bucket": settings.s3_bucket,
-                "log_origin": settings.log_origin,
-                "checkpoint_interval_seconds": "0.1",
-                "job_lease_seconds": "2",
-                "sweep_interval_seconds": "0.2",
-                "shutdown_grace_seconds": "5",
-                **others,
-            },
-        )
-        worker = Worker(stack.directory, chosen, name=f"worker-{request.node.name[:40]}-{len(begun)}")
-        begun.append(worker)
-        return worker.start()
-
-    yield start
-    for worker in begun:
-        worker.kill()
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ RECORD_TABLES = (
     "flow_templates",
     "flows",
     "idempotency_keys",
+    "judgements",
     "key_revocations",
     "organizations",
     "policies",
@@ -179,6 +180,7 @@ STATEMENTS = (
     """CREATE INDEX attestations_by_fingerprint ON record.attestations (org_id, fingerprint, entry_index)""",
     """CREATE UNIQUE INDEX attestations_by_id ON record.attestations (org_id, attestation_id)""",
     """CREATE INDEX attestations_by_trail ON record.attestations (org_id, trail_id, entry_index)""",
+    """CREATE INDEX attestations_expiring ON record.attestations (org_id, trail_id) WHERE expires_at IS NOT NULL""",
     """CREATE TABLE record.checkpoints (
     org_id UUID NOT NULL,
     size BIGINT NOT NULL,
@@ -310,6 +312,32 @@ STATEMENTS = (
     input_sha256 VARCHAR NOT NULL,
     PRIMARY KEY (org_id, principal_id, key)
 )""",
+    """CREATE TABLE record.judgements (
+    org_id UUID NOT NULL,
+    subject_id UUID NOT NULL,
+    number INTEGER NOT NULL,
+    entry_index BIGINT NOT NULL,
+    judgement_id UUID NOT NULL,
+    subject VARCHAR NOT NULL,
+    environment VARCHAR,
+    flow VARCHAR,
+    trail VARCHAR,
+    previous VARCHAR,
+    status VARCHAR NOT NULL,
+    changed BOOLEAN NOT NULL,
+    stale_since TIMESTAMP WITH TIME ZONE,
+    size BIGINT NOT NULL,
+    instant TIMESTAMP WITH TIME ZONE NOT NULL,
+    cause BIGINT,
+    holds_until TIMESTAMP WITH TIME ZONE,
+    reasons JSONB NOT NULL,
+    snapshot INTEGER,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (org_id, subject_id, number)
+)""",
+    """CREATE INDEX judgements_by_entry ON record.judgements (org_id, entry_index) WHERE changed""",
+    """CREATE UNIQUE INDEX judgements_by_snapshot ON record.judgements (org_id, subject_id, snapshot) WHERE snapshot IS NOT NULL""",
+    """CREATE INDEX judgements_changed ON record.judgements (org_id, subject_id, number) WHERE changed""",
     """CREATE TABLE record.key_revocations (
     org_id UUID NOT NULL,
     key_id UUID NOT NULL,
@@ -492,6 +520,23 @@ STATEMENTS = (
 )""",
     """CREATE UNIQUE INDEX jobs_by_subject ON ops.jobs (org_id, kind, subject)""",
     """CREATE INDEX jobs_unfinished ON ops.jobs (due_at) WHERE state IN ('queued', 'running')""",
+    """CREATE TABLE ops.judging (
+    org_id UUID NOT NULL,
+    size BIGINT NOT NULL,
+    instant TIMESTAMP WITH TIME ZONE NOT NULL,
+    resumed_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (org_id)
+)""",
+    """CREATE TABLE ops.judging_due (
+    org_id UUID NOT NULL,
+    subject_id UUID NOT NULL,
+    subject VARCHAR NOT NULL,
+    due_at TIMESTAMP WITH TIME ZONE,
+    stale_since TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (org_id, subject_id)
+)""",
+    """CREATE INDEX judging_due_by_instant ON ops.judging_due (due_at) WHERE due_at IS NOT NULL""",
+    """CREATE INDEX judging_due_stale ON ops.judging_due (org_id, subject_id) WHERE stale_since IS NOT NULL""",
     """CREATE TABLE ops.key_uses (
     org_id UUID NOT NULL,
     key_id UUID NOT NULL,

@@ -201,6 +201,7 @@ QUESTIONS: dict[str, Question] = {
     "policies.page": lambda c, m, k: policies.page(c, m, limit=9),
     "policies.versions": lambda c, m, k: policies.versions(c, m, k.policy.policy_id, limit=9),
     "policies.attached_to": lambda c, m, k: policies.attached_to(c, m, [k.environment.environment_id]),
+    "policies.attached_to_named": lambda c, m, k: policies.attached_to_named(c, m, "prod"),
     "policies.environments_of": lambda c, m, k: policies.environments_of(c, m, [k.policy.policy_id]),
     "policies.facts_about": lambda c, m, k: policies.facts_about(c, m, [FINGERPRINT], counted={"*"}),
     "scrubbing.entries_between": lambda c, m, k: scrubbing.entries_between(c, m.org_id, 4, 9),

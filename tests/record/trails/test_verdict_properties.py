@@ -14,7 +14,7 @@ from record.attestations.rules import AttestationFact
 from record.flows.templates import Template, Wanted, WantedArtifact
 from record.ids import EntryIndex
 from record.trails.facts import ArtifactFact, TrailFacts
-from record.trails.rules import judge_trail
+from record.trails.rules import is_plainly_compliant, judge_trail
 from record.verdicts import Reason, Status
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -275,3 +275,22 @@ def test_unknown_is_said_only_where_there_is_nothing_to_judge_by(trail: TrailFac
     if judge_trail(trail, now=NOW).status is Status.UNKNOWN:
         bare = [a for a in trail.artifacts if judge_artifact(trail, a, now=NOW).status is Status.UNKNOWN]
         assert bare or not (asked or [a for a in trail.attestations if not a.overrides])
+
+
+@settings(max_examples=500, deadline=None)
+@given(trails(), st.booleans())
+def test_what_looks_plainly_compliant_is_compliant_for_good(trail: TrailFacts, tamed: bool) -> None:
+    if tamed:  # few random trails are all right: these have nothing wrong, overridden or attested ahead
+        facts = [each for each in trail.attestations if each.overrides is None and each.template_name is None]
+        trail = replace(
+            trail,
+            attestations=tuple(each._replace(compliant=True, type="junit") for each in facts),
+            artifacts=tuple({each.template_name: each for each in trail.artifacts}.values()),
+        )
+
+    verdict = judge_trail(trail, now=NOW)
+
+    if is_plainly_compliant(trail):
+        assert (verdict.status, verdict.holds_until) == (Status.COMPLIANT, None)
+    elif tamed:
+        assert verdict.status is not Status.COMPLIANT
