@@ -81,7 +81,7 @@ def timeline_of(
     end = _instant(now)
     shots = [(_instant(each["at"]), each) for each in snapshots if each["at"] is not None]
     shipped = [(_instant(each["deployedAt"]), each) for each in deployments]
-    judged = sorted([(_instant(each["at"]), each) for each in judgements], key=lambda pair: pair[0])
+    judged = sorted([(_instant(each["instant"]), each) for each in judgements], key=lambda pair: pair[0])
     instants = [at for at, _ in (*shots, *shipped, *judged)]
     if not instants:
         return None
@@ -116,14 +116,14 @@ def timeline_of(
 def _spans(judged: Sequence[tuple[float, Mapping[str, Any]]], end: float) -> list[Span]:
     ends = [x for x, _ in judged[1:]] + [end] * bool(judged)
     return [
-        Span(
-            x,
-            max(round(until - x, 1), 1.5),
-            each["status"],
-            f"{each['status'].lower().replace('_', ' ')} from {each['at'][:19]}",
-        )
+        Span(x, max(round(until - x, 1), 1.5), "UNKNOWN" if each["staleSince"] else each["status"], _judged(each))
         for (x, each), until in zip(judged, ends, strict=True)
     ]
+
+
+def _judged(judgement: Mapping[str, Any]) -> str:
+    status = "silent" if judgement["staleSince"] else judgement["status"].lower().replace("_", " ")
+    return f"{status} from {judgement['instant'][:19].replace('T', ' ')} UTC"
 
 
 def _joined(marks: Sequence[tuple[float, str, str]], noun: str) -> list[Mark]:
