@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -13,8 +13,11 @@ from record.refusals import InvalidInput, TooLarge
 
 TEXT_MAX: Final = 4_000
 URL_MAX: Final = 2_048
+PERSON_MAX: Final = 512
 LINKS_MAX: Final = 50
 USER_DATA_BYTES_MAX: Final = 16_384
+AHEAD_MAX: Final = timedelta(minutes=5)
+"""How far a reporter's clock may be ahead of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,27 @@ def checked_instant(value: datetime, *, field: str) -> datetime:
     """An instant that says its time zone; without one it would be a different instant on each server."""
     if value.tzinfo is None:
         raise InvalidInput(f"This {field} has no time zone. Write it such as 2026-03-01T00:00:00Z.", field=field)
+    return value
+
+
+def checked_person(name: str, *, field: str) -> str:
+    """Somebody's name or address, without the space around it."""
+    if not name.strip():
+        raise InvalidInput("A person without a name is nobody. Give a name or an e-mail address.", field=field)
+    return checked_text(name.strip(), field=field, most=PERSON_MAX)
+
+
+def checked_past(value: datetime, *, now: datetime, field: str) -> datetime:
+    """An instant that has come. Reporters' clocks may be ahead of ours by `AHEAD_MAX`."""
+    if checked_instant(value, field=field) > now + AHEAD_MAX:
+        raise InvalidInput(f"{to_rfc3339(value)} is in the future. Report it when it has happened.", field=field)
+    return value
+
+
+def checked_future(value: datetime, *, now: datetime, field: str) -> datetime:
+    """An instant that is still to come."""
+    if checked_instant(value, field=field) <= now:
+        raise InvalidInput(f"{to_rfc3339(value)} is over already. Choose an instant in the future.", field=field)
     return value
 
 

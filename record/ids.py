@@ -23,6 +23,8 @@ PolicyId = NewType("PolicyId", UUID)
 EnvironmentId = NewType("EnvironmentId", UUID)
 DeploymentId = NewType("DeploymentId", UUID)
 JudgementId = NewType("JudgementId", UUID)
+ApprovalId = NewType("ApprovalId", UUID)
+WaiverId = NewType("WaiverId", UUID)
 
 Fingerprint = NewType("Fingerprint", str)
 """SHA-256 of an artifact: 64 lower-case hexadecimal digits."""

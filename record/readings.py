@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from record.access import readings as access
+from record.approvals import readings as approvals
 from record.archives import readings as archives
 from record.artifacts import readings as artifacts
 from record.attestations import readings as attestations
@@ -19,6 +20,7 @@ from record.ledger.readings import Reading, Row
 from record.policies import readings as policies
 from record.scrubbing import readings as scrubbing
 from record.trails import readings as trails
+from record.waivers import readings as waivers
 
 READINGS: Final[Mapping[str, Reading]] = MappingProxyType(
     {
@@ -32,6 +34,8 @@ READINGS: Final[Mapping[str, Reading]] = MappingProxyType(
         **deployments.READINGS,
         **policies.READINGS,
         **judgements.READINGS,
+        **approvals.READINGS,
+        **waivers.READINGS,
         **archives.READINGS,
         **scrubbing.READINGS,
     }

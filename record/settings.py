@@ -87,6 +87,11 @@ class Settings(BaseSettings):
         2, ge=1, le=64, description="Processes that read reports and run custom rules, apart from everything else."
     )
 
+    # --- exceptions
+    waiver_days_max: int = Field(
+        90, ge=1, le=3660, description="How long a waiver may excuse something, in days from its request."
+    )
+
     # --- limits of GraphQL
     graphql_ide: bool = Field(False, description="Whether a browser that opens /graphql gets an IDE.")
     graphql_introspection: bool = Field(

@@ -5,6 +5,7 @@ from typing import Final
 from sqlmodel import SQLModel
 
 from record.access import models as access
+from record.approvals import models as approvals
 from record.archives import models as archives
 from record.artifacts import models as artifacts
 from record.attestations import models as attestations
@@ -19,6 +20,7 @@ from record.policies import models as policies
 from record.scrubbing import models as scrubbing
 from record.sessions import models as sessions
 from record.trails import models as trails
+from record.waivers import models as waivers
 
 MODULES: Final = (
     ledger,
@@ -32,6 +34,8 @@ MODULES: Final = (
     deployments,
     policies,
     judgements,
+    approvals,
+    waivers,
     archives,
     scrubbing,
     jobs,

@@ -26,6 +26,7 @@ from record.verdicts import Verdict as Judged
 from record.verdicts import earliest, worst
 
 if TYPE_CHECKING:
+    from api.graphql.approvals import Approval
     from api.graphql.deployments import Deployment
     from api.graphql.trails import Trail
 
@@ -179,6 +180,16 @@ class Artifact(Node):
         from api.graphql.deployments import deployments_of_artifact
 
         return await deployments_of_artifact(info, self.moment, self.fingerprint, environment)
+
+    @strawberry.field(
+        description="Requests to put it into each environment that you may read, or into the named one, the last one first."
+    )
+    async def approvals(
+        self, info: Info, environment: str | None = None
+    ) -> list[Annotated["Approval", strawberry.lazy("api.graphql.approvals")]]:
+        from api.graphql.approvals import approvals_of_artifact
+
+        return await approvals_of_artifact(info, self.moment, self.fingerprint, environment)
 
     @classmethod
     def of(cls, reports: list[queries.ArtifactReport], moment: Moment) -> "Artifact | None":

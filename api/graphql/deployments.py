@@ -8,6 +8,7 @@ from uuid import UUID
 
 import strawberry
 
+from api.graphql.approvals import DeploymentApproval, approvals_of_deployment
 from api.graphql.artifacts import Artifact, artifact_of
 from api.graphql.connections import Connection, connect, index_key, wanted
 from api.graphql.context import Info
@@ -128,6 +129,20 @@ class Deployment(Node):
             commits=[commit for commit in commits if commit is not None],
             trail_names=[trail.name for trail in trails],
         )
+
+    @strawberry.field(
+        description="Who approved it: the approvals of its artifact for its environment that stood when it was deployed, by what "
+        "was recorded then. The last requested comes first."
+    )
+    async def approvals(
+        self,
+        info: Info,
+        others: Annotated[
+            bool,
+            strawberry.argument(description="With those that did not stand: rejected, withdrawn, expired, later."),
+        ] = False,
+    ) -> list[DeploymentApproval]:
+        return await approvals_of_deployment(info, self.moment, self.row, others=others)
 
     @classmethod
     def of(cls, row: queries.Deployment, moment: Moment) -> "Deployment":

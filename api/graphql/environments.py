@@ -20,6 +20,7 @@ from api.graphql.runs import environment_row
 from api.graphql.scalars import Json
 from api.graphql.snapshots import EnvironmentEvent, RunningArtifact, Snapshot, event_place, running_page, snapshot_at
 from api.graphql.verdicts import Verdict
+from api.graphql.waivers import Waiver, waivers_of_environment
 from api.graphql.writes import perform
 from record.access.rules import Action
 from record.environments import queries, rules, service, snapshots
@@ -61,6 +62,9 @@ class Environment(Node):
     entry_index: EntryIndex = strawberry.field(description="The entry that last changed it.")
     row: strawberry.Private[queries.Environment]
     moment: strawberry.Private[Moment]
+    waivers: Connection[Waiver] = strawberry.field(
+        resolver=waivers_of_environment, description="Its waivers, the last requested first: in a state, or in any."
+    )
 
     @strawberry.field(description="The environments that a logical one unites; empty for any other.")
     async def included(self, info: Info) -> "list[Environment]":

@@ -11,6 +11,7 @@ from strawberry.dataloader import DataLoader
 
 from api.graphql.context import Info
 from record.access import queries as access_queries
+from record.approvals import queries as approval_queries
 from record.archives import queries as archive_queries
 from record.artifacts import queries as artifact_queries
 from record.attestations import queries as attestation_queries
@@ -89,6 +90,7 @@ class Loaders:
     last_reports = _by(environment_queries.last_reports)
     runs = _by(snapshot_queries.runs_of)
     deployments = _by(deployment_queries.of_fingerprints)
+    approvals = _by(approval_queries.of_fingerprints)
     previous_deployments = _by(deployment_queries.previous)
     policies_of_environments = _by(policy_queries.attached_to)
     judgements = _by(presence.judged_by_attached)

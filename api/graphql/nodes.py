@@ -2,11 +2,12 @@
 
 import base64
 import binascii
-from typing import Final
+from typing import Final, Protocol
 from uuid import UUID
 
 import strawberry
 
+from record.moment import Moment
 from record.refusals import InvalidInput
 
 _ABOUT_ID: Final = "Opaque and stable: ask for this very thing again with `node(id:)`."
@@ -15,6 +16,18 @@ _ABOUT_ID: Final = "Opaque and stable: ask for this very thing again with `node(
 @strawberry.interface(description="Anything that can be asked for again by its id.")
 class Node:
     id: strawberry.ID = strawberry.field(description=_ABOUT_ID)
+
+
+class AtMoment(Protocol):
+    """Whatever is shown as of a moment: what resolvers that stand outside of its type need to know of it."""
+
+    moment: Moment
+
+
+class NamedAtMoment(AtMoment, Protocol):
+    """The same, with a name."""
+
+    name: str
 
 
 def global_id(kind: str, key: object) -> strawberry.ID:

@@ -8,6 +8,7 @@ from uuid import UUID
 import strawberry
 
 from api.graphql.access import Principal, key_of
+from api.graphql.approvals import ABOUT_APPROVAL, ABOUT_QUEUE, Approval, approval_asked, approval_of, approval_queue
 from api.graphql.archives import Archive, archive_of, archive_page
 from api.graphql.artifacts import Artifact, artifact_of, whole_fingerprint
 from api.graphql.attestations import Attestation, AttestationType, SigningKey
@@ -26,11 +27,13 @@ from api.graphql.policies import Policy, policy_named, policy_of, policy_page, t
 from api.graphql.snapshots import Snapshot, SnapshotDifference, difference_of, snapshot_named
 from api.graphql.trails import Trail, trail_named
 from api.graphql.verdicts import Verdict
+from api.graphql.waivers import Waiver, waiver_asked, waiver_of, waivers_asked
 from record.access import queries as access
 from record.access.rules import Action
 from record.attestations import queries as attestations
 from record.clock import to_rfc3339
 from record.ids import (
+    ApprovalId,
     AttestationId,
     DeploymentId,
     EntryIndex,
@@ -42,6 +45,7 @@ from record.ids import (
     PolicyId,
     PrincipalId,
     TrailId,
+    WaiverId,
 )
 from record.ledger import queries as ledger
 from record.moment import Moment
@@ -58,6 +62,14 @@ class Record:
     size: LedgerSize = strawberry.field(description="The ledger size that it is pinned to.")
     instant: datetime = strawberry.field(description="The instant that it is pinned to; only expiry looks at it.")
     moment: strawberry.Private[Moment]
+    approvals: Connection[Approval] = strawberry.field(resolver=approval_queue, description=ABOUT_QUEUE)
+    approval: Approval | None = strawberry.field(resolver=approval_asked, description=ABOUT_APPROVAL)
+    waivers: Connection[Waiver] = strawberry.field(
+        resolver=waivers_asked, description="Waivers, the last requested first."
+    )
+    waiver: Waiver | None = strawberry.field(
+        resolver=waiver_asked, description="The waiver of this id; null when there is none."
+    )
 
     @strawberry.field(description="The ledger behind it.")
     def ledger(self, info: Info) -> Ledger:
@@ -332,6 +344,14 @@ async def _deployment(info: Info, moment: Moment, key: str) -> Node | None:
     return await deployment_of(info, moment, DeploymentId(UUID(key)))
 
 
+async def _approval(info: Info, moment: Moment, key: str) -> Node | None:
+    return await approval_of(info, moment, ApprovalId(UUID(key)))
+
+
+async def _waiver(info: Info, moment: Moment, key: str) -> Node | None:
+    return await waiver_of(info, moment, WaiverId(UUID(key)))
+
+
 async def _policy(info: Info, moment: Moment, key: str) -> Node | None:
     return await policy_of(info, moment, PolicyId(UUID(key)))
 
@@ -342,6 +362,7 @@ async def _archive(info: Info, moment: Moment, key: str) -> Node | None:
 
 _FINDERS = {
     "ApiKey": _key,
+    "Approval": _approval,
     "Archive": _archive,
     "Deployment": _deployment,
     "Environment": _environment,
@@ -350,6 +371,7 @@ _FINDERS = {
     "Policy": _policy,
     "Trail": _trail,
     "Artifact": _artifact,
+    "Waiver": _waiver,
     "Attestation": _attestation,
     "Entry": _entry,
     "Principal": _principal,

@@ -63,6 +63,18 @@ async def runs_of_artifact(
     return [Run.of(run, places[run.environment_id]) for run in runs if run.environment_id in places]
 
 
+async def readable_names(info: Info, moment: Moment, environment: str | None) -> frozenset[str] | None:
+    """The names of the environments that a list is about: the named one, or all that the caller may read (None: any).
+
+    Refuses a name that is not there or not theirs.
+    """
+    if environment is None:
+        return info.context.caller.readable_environments()
+    if await environment_row(info, moment, environment) is None:
+        raise unknown_environment(environment)
+    return frozenset({environment})
+
+
 async def environment_row(info: Info, moment: Moment, name: str) -> queries.Environment | None:
     """The environment of this name, if the caller may read it."""
     if not info.context.caller.may(Action.READ, environment=name):

@@ -9,6 +9,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from api.graphql import record as at_moment
 from api.graphql.access import AccessMutations, Viewer
+from api.graphql.approving import ApprovalMutations
 from api.graphql.archives import Archive, ArchiveMutations, watch
 from api.graphql.artifacts import ArtifactMutations
 from api.graphql.attest import AttestationMutations
@@ -26,6 +27,7 @@ from api.graphql.record import Record, record_at
 from api.graphql.scalars import SCALARS
 from api.graphql.snapshots import SnapshotMutations
 from api.graphql.trails import TrailMutations
+from api.graphql.waivers import WaiverMutations
 from api.graphql.watching import entries_after
 from record.ids import LedgerSize
 
@@ -61,6 +63,8 @@ class Mutation(
     SnapshotMutations,
     DeploymentMutations,
     PolicyMutations,
+    ApprovalMutations,
+    WaiverMutations,
     ArchiveMutations,
     AccessMutations,
     OrganizationMutations,

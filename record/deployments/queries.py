@@ -210,12 +210,7 @@ async def commits_between(
     one, other = await trails.by_ids(connection, moment, [first.trail_id, second.trail_id])
     if one is None or other is None:
         return [], False
-    back = other.begun_index < one.begun_index
-    low, high = sorted((one.begun_index, other.begun_index))
-    between = await trails.page(
-        connection, moment, second.flow_id, limit=limit, older_than=EntryIndex(high + 1), newer_than=EntryIndex(low)
-    )
-    return between, back
+    return await trails.between(connection, moment, one, other, limit=limit)
 
 
 def grace_of(environment: Environment) -> timedelta:

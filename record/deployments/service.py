@@ -1,8 +1,8 @@
 """Uses of deployments: report one."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
 from record import details
 from record.access.rules import Action, Caller
@@ -16,9 +16,6 @@ from record.ledger.entries import Draft, Idempotency, Receipt
 from record.moment import Moment
 from record.record import Record
 from record.refusals import InvalidInput, NotFound
-
-AHEAD_MAX: Final = timedelta(minutes=5)
-"""How far a reporter's clock may be ahead of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +61,9 @@ async def report(
     if wish.deployed_by is not None:
         body["deployed_by"] = details.checked_text(wish.deployed_by, field="deployer", most=512)
     if wish.deployed_at is not None:
-        body["deployed_at"] = to_rfc3339(_past(wish.deployed_at, record.clock.now()))
+        body["deployed_at"] = to_rfc3339(
+            details.checked_past(wish.deployed_at, now=record.clock.now(), field="deployedAt")
+        )
     body |= await _artifact(record, caller, wish)
     return await record.ledger.append(caller, Draft("deployment.reported", body), idempotency=idempotency)
 
@@ -128,12 +127,3 @@ async def _by_name(record: Record, caller: Caller, wish: ReportDeployment) -> Bu
             f"The flow {wish.flow} has no artifact called {name}{of_commit}. Report it with reportArtifact, or check the names."
         )
     return found
-
-
-def _past(deployed_at: datetime, now: datetime) -> datetime:
-    details.checked_instant(deployed_at, field="deployedAt")
-    if deployed_at > now + AHEAD_MAX:
-        raise InvalidInput(
-            f"{to_rfc3339(deployed_at)} is in the future. Report a deployment when it has happened.", field="deployedAt"
-        )
-    return deployed_at

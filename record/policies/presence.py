@@ -1,13 +1,15 @@
 """Verdicts on environments as they stand at a moment: what is attached, what runs, and what is known of that.
 
 It stands above queries of several nouns and below nobody's service, so that a page of environments is judged with as many
-statements as one. Approvals and waivers are not recorded yet, so no artifact has any here.
+statements as one. The number of statements depends neither on how many artifacts run nor on how many
+approvals and waivers there are.
 """
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
+from record.approvals import queries as approvals
 from record.database import Connection
 from record.environments import queries as environments
 from record.environments import snapshots
@@ -16,9 +18,10 @@ from record.environments.rules import Run, Running, union, union_of_runs
 from record.ids import EnvironmentId, Fingerprint
 from record.moment import Moment
 from record.policies import queries, rules
-from record.policies.facts import ArtifactFacts, RunFact
-from record.policies.forms import DeployedTo, Policy
+from record.policies.facts import ArtifactFacts, RunFact, WaiverFact
+from record.policies.forms import Approved, DeployedTo, Policy
 from record.policies.rules import EnvironmentJudgement
+from record.waivers import queries as waivers
 
 
 async def judged_by_attached(
@@ -79,7 +82,24 @@ async def facts_about(
     counted = frozenset().union(*(policy.counted_types for policy in policies))
     known = await queries.facts_about(connection, moment, fingerprints, counted=counted)
     ran = await _runs(connection, moment, fingerprints, policies)
-    return {each.fingerprint: replace(each, runs=tuple(ran.get(each.fingerprint, ()))) for each in known}
+    asks = any(isinstance(rule, Approved) for policy in policies for rule in policy.rules)
+    approved = await approvals.facts_about(connection, moment, fingerprints) if asks else {}
+    environment_ids = list(dict.fromkeys(place.environment_id for place in places))
+    excused = await waivers.facts_about(connection, moment, fingerprints, environment_ids)
+    for_all = tuple(each for each in excused if each.fingerprint is None)
+    by_fingerprint: dict[str, list[WaiverFact]] = {}
+    for waiver in excused:
+        if waiver.fingerprint is not None:
+            by_fingerprint.setdefault(waiver.fingerprint, []).append(waiver)
+    return {
+        each.fingerprint: replace(
+            each,
+            runs=tuple(ran.get(each.fingerprint, ())),
+            approvals=approved.get(Fingerprint(each.fingerprint), ()),
+            waivers=(*for_all, *by_fingerprint.get(each.fingerprint, ())),
+        )
+        for each in known
+    }
 
 
 async def _runs(

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from record.clock import to_rfc3339
 from record.ids import EntryIndex
+from record.people import identities
 from record.policies.bench import Found, found
 from record.policies.courses import MISSING, SATISFIED, WRONG, Course
 from record.policies.facts import ApprovalFact, ArtifactFacts
@@ -69,32 +70,23 @@ def _given(rule: Approved, where: str, counted: _Counted) -> Found:
 def _counted(rule: Approved, request: ApprovalFact, now: datetime) -> _Counted:
     ends: dict[str, tuple[bool, datetime, EntryIndex]] = {}
     refused = []
-    authors = [_identities(author) for author in request.authors]
+    authors = [identities(author) for author in request.authors]
     for who, at, index in request.approved_by:
         limits = [] if rule.max_age is None else [at + rule.max_age]
         if request.expires_at is not None:
             limits.append(request.expires_at)
         end = min(limits, default=at)
-        if _identities(who) & _identities(request.requested_by):
+        if identities(who) & identities(request.requested_by):
             refused.append(f"{who}, who requested it")
         elif rule.not_author and not authors:
             refused.append(f"{who}, because the authors of its commits are not known")
-        elif rule.not_author and any(_identities(who) & author for author in authors):
+        elif rule.not_author and any(identities(who) & author for author in authors):
             refused.append(f"{who}, an author of its commits")
         elif limits and end <= now:
             refused.append(f"{who}, too long ago")
         else:
             ends[who] = max(ends.get(who, (False, end, index)), (not limits, end, index))
     return _Counted(request, tuple(sorted(ends.values(), reverse=True)), tuple(refused))
-
-
-def _identities(person: str) -> set[str]:
-    """Everything that a person may be called: `Ada Lovelace <ada@acme.com>` is also her address, and `ada`."""
-    whole = person.strip().casefold()
-    name, _, address = whole.partition("<")
-    address = address.rstrip("> ")
-    called = {whole, name.strip(), address, address.partition("@")[0], name.strip().partition("@")[0]}
-    return called - {""}
 
 
 def deployed_to(rule: DeployedTo, artifact: ArtifactFacts, *, now: datetime) -> Found:

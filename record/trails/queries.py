@@ -117,6 +117,21 @@ async def page(
     return trails[::-1] if ascending else trails
 
 
+async def between(
+    connection: Connection, moment: Moment, one: Trail, other: Trail, *, limit: int
+) -> tuple[list[Trail], bool]:
+    """Trails of a flow that began after `one`, up to `other`, the newest first, at most `limit`.
+
+    When `other` is the older of the two, those from behind it up to `one`; the flag says so.
+    """
+    back = other.begun_index < one.begun_index
+    low, high = sorted((one.begun_index, other.begun_index))
+    found = await page(
+        connection, moment, other.flow_id, limit=limit, older_than=EntryIndex(high + 1), newer_than=EntryIndex(low)
+    )
+    return found, back
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where something is reported into: a flow and a trail, known to exist."""

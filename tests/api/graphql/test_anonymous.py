@@ -1,14 +1,19 @@
 """Without a key: `Authorization: Public NAME` reads what is open, and nothing tells that the rest is there."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
+from api.graphql.nodes import global_id
 from api.graphql.schema import SCHEMA
 from record.access.rules import Role
+from record.clock import to_rfc3339
 from tests.api.graphql.house import FINGERPRINT, Client, House
 
 FLOWS = "{ record { flows { nodes { name trails { nodes { name verdict { status } } } } } } }"
 ABOUT: Final = {"flow": "delivery", "trail": "build-1", "name": "t"}
 FILE: Final = {"digest": "ab" * 32, "fileName": "x"}
+SOME_APPROVAL, SOME_WAIVER = (global_id(kind, UUID(int=7)) for kind in ("Approval", "Waiver"))
 EVERY_MUTATION: Final[dict[str, dict[str, Any]]] = {
     "createFlow": {"name": "x"},
     "changeFlow": {"name": "delivery", "description": "x"},
@@ -47,6 +52,18 @@ EVERY_MUTATION: Final[dict[str, dict[str, Any]]] = {
     "changePolicy": {"name": "known", "document": "version: 1"},
     "attachPolicy": {"policy": "known", "environment": "prod"},
     "detachPolicy": {"policy": "known", "environment": "prod"},
+    "requestApproval": {"environment": "prod", "fingerprint": FINGERPRINT},
+    "reviewApproval": {"id": SOME_APPROVAL, "decision": "APPROVE", "comment": "x"},
+    "withdrawApproval": {"id": SOME_APPROVAL, "comment": "x"},
+    "reportApproval": {"environment": "prod", "fingerprint": FINGERPRINT, "approvedBy": "zoe"},
+    "requestWaiver": {
+        "environment": "prod",
+        "fingerprint": FINGERPRINT,
+        "reason": "because",
+        "expiresAt": to_rfc3339(datetime.now(UTC) + timedelta(days=30)),
+    },
+    "acceptWaiver": {"id": SOME_WAIVER, "comment": "x"},
+    "revokeWaiver": {"id": SOME_WAIVER, "reason": "because"},
     "requestArchive": {"kind": "FLOW", "flow": "delivery"},
     "addPerson": {"name": "eve", "grants": []},
     "addServiceAccount": {"name": "ci", "grants": []},

@@ -28,7 +28,20 @@ NEEDS_AN_ENVIRONMENT = (
     "reportDeployment",
     "attachPolicy",
     "detachPolicy",
+    "requestApproval",
+    "reportApproval",
+    "requestWaiver",
+    "reviewApproval",
+    "withdrawApproval",
+    "acceptWaiver",
+    "revokeWaiver",
 )
+NEEDS_A_REQUEST = {
+    "reviewApproval": ("requestApproval", "approval"),
+    "withdrawApproval": ("requestApproval", "approval"),
+    "acceptWaiver": ("requestWaiver", "waiver"),
+    "revokeWaiver": ("requestWaiver", "waiver"),
+}
 NEEDS_A_POLICY = ("changePolicy", "attachPolicy", "detachPolicy")
 
 
@@ -72,6 +85,10 @@ async def _prepare_runtime(house: House, mutation: str, wish: dict[str, Any]) ->
             wish["document"] += "\nartifacts: {provenance: {required: true}}"
         case "detachPolicy":
             await house.ada.done("attachPolicy", **wish)
+    if mutation in NEEDS_A_REQUEST:
+        request, noun = NEEDS_A_REQUEST[mutation]
+        somebody = await house.hire("wes", Role.WRITER)
+        wish["id"] = (await somebody.done(request, f"{noun} {{ id }}", **EVERY_MUTATION[request]))[noun]["id"]
 
 
 def other_than(wish: dict[str, Any]) -> dict[str, Any]:
@@ -79,6 +96,7 @@ def other_than(wish: dict[str, Any]) -> dict[str, Any]:
         ("name", "other"),
         ("description", "other"),
         ("reason", "other"),
+        ("comment", "other"),
         ("size", 3),
         ("environment", "other"),
         ("public", False),

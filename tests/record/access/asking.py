@@ -16,6 +16,9 @@ from uuid import UUID
 from record.access import queries as access
 from record.access import tokens
 from record.access.rules import Role
+from record.approvals import queries as approvals
+from record.approvals import service as approving
+from record.approvals.rules import Act
 from record.archives import queries as archives
 from record.artifacts import queries as artifacts
 from record.artifacts import service as reporting
@@ -29,12 +32,26 @@ from record.details import Commit
 from record.environments import queries as environments
 from record.environments import reporting as snapshotting
 from record.environments import service as places
+from record.environments import snapshots
 from record.environments.members import Reported
+from record.environments.rules import Running
 from record.evidence import queries as evidence
 from record.flows import queries as flows
 from record.flows.service import CreateFlow
 from record.flows.service import create as create_flow
-from record.ids import ArchiveId, AttestationId, Digest, EntryIndex, Fingerprint, FlowId, KeyId, LedgerSize, TrailId
+from record.ids import (
+    ApprovalId,
+    ArchiveId,
+    AttestationId,
+    Digest,
+    EntryIndex,
+    Fingerprint,
+    FlowId,
+    KeyId,
+    LedgerSize,
+    TrailId,
+    WaiverId,
+)
 from record.ledger import queries as ledger
 from record.ledger.entries import Draft
 from record.ledger.integrate import integrate
@@ -49,12 +66,15 @@ from record.search.queries import search
 from record.trails import queries as trails
 from record.trails.facts import TrailFacts
 from record.vault import content_key
+from record.waivers import queries as waivers
+from record.waivers import service as waiving
 from tests.record.organizations import COMMIT, FINGERPRINT, Organization
 from tests.record.signing import ed25519_pem
 
 NAMES = "delivery"
 POLICY = "version: 1\nartifacts: {provenance: {required: true}}\n"
 ARCHIVE_KEY = "archives/isolation.zip"
+NEXT = "f2" * 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +94,10 @@ class Known:
     environment: environments.Environment
     deployment: deployments.Deployment
     policy: policies.Policy
+    approval: approvals.Approval
+    report: approvals.Report
+    running: list[Running]
+    waiver: waivers.Waiver
     size: LedgerSize
 
 
@@ -81,6 +105,7 @@ async def full_organization(record: Record, name: str) -> tuple[Organization, Kn
     """An organization in which every query finds something, and what a stranger may know of it."""
     made = await Organization.begin(record, name)
     await made.hire("will", Role.WRITER)
+    await made.hire("bob", Role.APPROVER)
     will = await made.caller("will")
     flow = await create_flow(record, will, CreateFlow(NAMES, public=True))
     trail = await made.trail(will, "t1", flow=NAMES)
@@ -102,6 +127,7 @@ async def full_organization(record: Record, name: str) -> tuple[Organization, Kn
     await ruling.attach(record, made.operator, policy="known", environment="prod")
     for _ in range(2):
         await deploying.report(record, will, deploying.ReportDeployment("prod", FINGERPRINT))
+    await exceptions(record, made)
     archive_id, finished_id = UUID(int=made.org_id.int ^ 1), UUID(int=made.org_id.int ^ 2)
     question = {"question": {"kind": "organization"}, "size": 1, "instant": "2026-11-22T00:00:00.000000Z"}
     for kind, body in (
@@ -119,6 +145,11 @@ async def full_organization(record: Record, name: str) -> tuple[Organization, Kn
         assert prod is not None
         policy = await policies.by_name(connection, moment, "known")
         assert policy is not None
+        (approval,) = await approvals.page(connection, moment, limit=1)
+        report = await approvals.built(connection, moment, Fingerprint(NEXT))
+        assert report is not None
+        (running,) = await snapshots.running_now(connection, moment, [prod.environment_id])
+        (waiver,) = await waivers.page(connection, moment, limit=1)
         deployed = (await deployments.page(connection, moment, [prod.environment_id], limit=1))[0]
     assert begun is not None
     assert will.key_id is not None
@@ -136,8 +167,28 @@ async def full_organization(record: Record, name: str) -> tuple[Organization, Kn
         environment=prod,
         deployment=deployed,
         policy=policy,
+        approval=approval,
+        report=report,
+        running=running,
+        waiver=waiver,
         size=moment.size,
     )
+
+
+async def exceptions(record: Record, made: Organization) -> None:
+    """A second build, an approval and a waiver of what runs."""
+    will, bob = await made.caller("will"), await made.caller("bob")
+    again = reporting.ReportArtifact(NAMES, "t1", "app", NEXT, "app.whl", commit=Commit(COMMIT))
+    await reporting.report(record, will, again)
+    asked = await approving.request(record, will, approving.RequestApproval("prod", FINGERPRINT))
+    await approving.review(record, bob, ApprovalId(UUID(asked.body["approval_id"])), Act.APPROVE)
+    wish = waiving.RequestWaiver("prod", "Not yet.", record.clock.now() + timedelta(days=1), fingerprint=FINGERPRINT)
+    excused = await waiving.request(record, will, wish)
+    await waiving.accept(record, bob, WaiverId(UUID(excused.body["waiver_id"])))
+
+
+async def _values(answer: Awaitable[dict[Any, Any]]) -> list[Any]:
+    return list((await answer).values())
 
 
 Question: TypeAlias = Callable[[Connection, Moment, Known], Awaitable[Any]]
@@ -149,6 +200,12 @@ QUESTIONS: dict[str, Question] = {
     "access.organization": lambda c, m, k: access.organization(c, m),
     "access.principals": lambda c, m, k: access.principals(c, m, ids=[k.principal_id]),
     "access.keys": lambda c, m, k: access.keys(c, m, key_id=k.key_id),
+    "approvals.by_ids": lambda c, m, k: approvals.by_ids(c, m, [k.approval.approval_id]),
+    "approvals.of_fingerprints": lambda c, m, k: approvals.of_fingerprints(c, m, [_SHA]),
+    "approvals.page": lambda c, m, k: approvals.page(c, m, limit=9),
+    "approvals.facts_about": lambda c, m, k: _values(approvals.facts_about(c, m, [_SHA])),
+    "approvals.built": lambda c, m, k: approvals.built(c, m, _SHA),
+    "approvals.running_before": lambda c, m, k: approvals.running_before(c, m, k.report, k.running),
     "archives.by_ids": lambda c, m, k: archives.by_ids(c, m, [k.archive_id]),
     "archives.page": lambda c, m, k: archives.page(c, m, limit=10),
     "archives.downloads": lambda c, m, k: archives.downloads(c, m, [k.archive_id]),
@@ -213,10 +270,15 @@ QUESTIONS: dict[str, Question] = {
     "trails.by_ids": lambda c, m, k: trails.by_ids(c, m, [k.trail_id]),
     "trails.page": lambda c, m, k: trails.page(c, m, k.flow_id, limit=10),
     "trails.place": lambda c, m, k: trails.place(c, m, NAMES, "t1"),
+    "waivers.by_ids": lambda c, m, k: waivers.by_ids(c, m, [k.waiver.waiver_id]),
+    "waivers.page": lambda c, m, k: waivers.page(c, m, limit=9),
+    "waivers.facts_about": lambda c, m, k: waivers.facts_about(c, m, [_SHA], [k.environment.environment_id]),
+    "waivers.expiring": lambda c, m, k: waivers.expiring(c, m, m.instant + timedelta(days=2)),
     "trails.facts_of": lambda c, m, k: trails.facts_of(c, m, [k.trail]),
 }
 
 EXEMPT = {
+    "trails.between": "a page of trails, which is asked",
     "deployments.commits_between": "two questions about trails, by their ids and by their flow's",
     "environments.note_report": "writes to schema ops, and gives back the entry of a snapshot that was read before",
     "access.last_uses": "schema ops, which has no row-level security; asked with the caller's organization",

@@ -1,0 +1,1 @@
+"""An approval: a request to put an artifact into an environment, and what people said to it."""

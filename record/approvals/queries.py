@@ -1,0 +1,246 @@
+"""Reads of approvals: requests with what was done to them, the queue of those in a state, and what policies count."""
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from record.approvals.rules import Act, Done, Standing, State, standing
+from record.database import Connection
+from record.environments.rules import Running
+from record.ids import ApprovalId, EntryIndex, EnvironmentId, Fingerprint, FlowId, PrincipalId, TrailId
+from record.moment import Moment
+from record.policies.facts import ApprovalFact
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A request with the acts that a moment sees, in their order. `commits` are what stands under that name in its entry."""
+
+    entry_index: EntryIndex
+    approval_id: ApprovalId
+    environment_id: EnvironmentId
+    environment: str
+    fingerprint: Fingerprint
+    name: str
+    description: str
+    flow_id: FlowId | None
+    flow: str | None
+    trail_id: TrailId | None
+    trail: str | None
+    template_name: str | None
+    commits: dict[str, Any]
+    authors: tuple[str, ...]
+    authors_known: bool
+    requester_id: PrincipalId
+    requested_by: str
+    requested_for: str | None
+    reported: bool
+    expires_at: datetime | None
+    at: datetime
+    acts: tuple[Done, ...]
+
+    def standing(self, now: datetime) -> Standing:
+        """Where it stands at an instant."""
+        return standing(self.acts, self.expires_at, now=now)
+
+    def standing_when(self, at: datetime, before: EntryIndex) -> Standing | None:
+        """Where it stood at an earlier instant, by what was recorded before an entry; None when it was not requested yet."""
+        if self.entry_index > before or self.at > at:
+            return None
+        acts = [done for done in self.acts if done.entry_index < before and done.at <= at]
+        return standing(acts, self.expires_at, now=at)
+
+    @property
+    def requester(self) -> str:
+        """Whose wish it is: the person for whom it was requested, or else whoever requested it."""
+        return self.requested_for or self.requested_by
+
+
+_COLUMNS = """r.entry_index, r.approval_id, r.environment_id, r.environment, r.fingerprint, r.name, r.description, r.flow_id,
+       r.flow, r.trail_id, r.trail, r.template_name, r.commits, r.authors, r.authors_known, r.requester_id, r.requested_by,
+       r.requested_for, r.reported, r.expires_at, r.at"""
+_SELECT = f"SELECT {_COLUMNS} FROM record.approvals r WHERE r.org_id = $1 AND r.entry_index < $2"
+
+_ACTS = """
+SELECT approval_id, entry_index, number, act, principal_id, principal, who, comment, reported, url, given_at, at
+FROM record.approval_acts WHERE org_id = $1 AND entry_index < $2 AND approval_id = ANY($3::uuid[])
+ORDER BY approval_id, number"""
+
+
+async def _with_acts(connection: Connection, moment: Moment, rows: Sequence[Any]) -> list[Approval]:
+    """The requests in these rows, with their acts: one statement."""
+    ids = [row["approval_id"] for row in rows]
+    acts: dict[ApprovalId, list[Done]] = defaultdict(list)
+    for row in await connection.fetch(_ACTS, moment.org_id, moment.size, ids):
+        values = dict(row)
+        approval_id = values.pop("approval_id")
+        acts[approval_id].append(Done(**{**values, "act": Act(values["act"])}))
+    return [
+        Approval(
+            **{
+                **row,
+                "commits": json.loads(row["commits"]),
+                "authors": tuple(json.loads(row["authors"])),
+                "acts": tuple(acts[row["approval_id"]]),
+            }
+        )
+        for row in rows
+    ]
+
+
+async def by_ids(connection: Connection, moment: Moment, ids: Sequence[ApprovalId]) -> list[Approval | None]:
+    """Approvals in the order asked; None for what is not there."""
+    rows = await connection.fetch(f"{_SELECT} AND r.approval_id = ANY($3::uuid[])", moment.org_id, moment.size, ids)
+    found = {each.approval_id: each for each in await _with_acts(connection, moment, rows)}
+    return [found.get(approval_id) for approval_id in ids]
+
+
+async def of_fingerprints(
+    connection: Connection, moment: Moment, fingerprints: Sequence[Fingerprint]
+) -> list[list[Approval]]:
+    """All requests for each artifact, the last one first, in the order asked: two statements."""
+    rows = await connection.fetch(
+        f"{_SELECT} AND r.fingerprint = ANY($3::text[]) ORDER BY r.entry_index DESC",
+        moment.org_id,
+        moment.size,
+        fingerprints,
+    )
+    found: dict[str, list[Approval]] = {fingerprint: [] for fingerprint in fingerprints}
+    for approval in await _with_acts(connection, moment, rows):
+        found[approval.fingerprint].append(approval)
+    return [found[fingerprint] for fingerprint in fingerprints]
+
+
+async def facts_about(
+    connection: Connection, moment: Moment, fingerprints: Sequence[Fingerprint]
+) -> dict[Fingerprint, tuple[ApprovalFact, ...]]:
+    """What policies count, for each of these artifacts that has any: two statements, however many artifacts."""
+    found = await of_fingerprints(connection, moment, fingerprints)
+    return {
+        fingerprint: tuple(_fact(each, moment.instant) for each in approvals)
+        for fingerprint, approvals in zip(fingerprints, found, strict=True)
+        if approvals
+    }
+
+
+def _fact(approval: Approval, now: datetime) -> ApprovalFact:
+    """As rules of policies take it. Of commits of which some author is not known, none is: nobody can be told from that one."""
+    stands = approval.standing(now)
+    return ApprovalFact(
+        entry_index=approval.entry_index,
+        fingerprint=approval.fingerprint,
+        environment=approval.environment,
+        approved_by=tuple((done.who, done.given_at, done.entry_index) for done in stands.approvals),
+        requested_by=approval.requester,
+        authors=approval.authors if approval.authors_known else (),
+        state=stands.state.value,
+        expires_at=approval.expires_at,
+    )
+
+
+_STANDING = """
+CROSS JOIN LATERAL (
+    SELECT (
+        SELECT a.state FROM record.approval_acts a
+        WHERE a.org_id = $1 AND a.approval_id = r.approval_id AND a.entry_index < $5 AND a.act <> 'comment'
+          AND (r.expires_at IS NULL OR a.at < r.expires_at)
+        ORDER BY a.number DESC LIMIT 1
+    ) AS state
+) acted
+WHERE CASE WHEN acted.state IN ('REJECTED', 'WITHDRAWN') THEN acted.state
+           WHEN r.expires_at <= $6 THEN 'EXPIRED' ELSE coalesce(acted.state, 'REQUESTED') END = $7"""
+"""The states of `rules`, in SQL: the last act that took effect, unless time has ended what it left open."""
+
+_PAGE = f"""
+SELECT {_COLUMNS} FROM (
+    SELECT * FROM record.approvals r WHERE r.org_id = $1 AND r.entry_index < $2 AND r.entry_index > $3
+) r {{standing}} ORDER BY r.entry_index {{order}} LIMIT $4"""
+
+_PAGE_OF_ENVIRONMENTS = f"""
+SELECT {_COLUMNS} FROM unnest({{names}}::text[]) AS asked (environment) CROSS JOIN LATERAL (
+    SELECT {_COLUMNS} FROM (
+        SELECT * FROM record.approvals r
+        WHERE r.org_id = $1 AND r.environment = asked.environment AND r.entry_index < $2 AND r.entry_index > $3
+    ) r {{standing}} ORDER BY r.entry_index {{order}} LIMIT $4
+) r ORDER BY r.entry_index {{order}} LIMIT $4"""
+
+
+async def page(
+    connection: Connection,
+    moment: Moment,
+    *,
+    limit: int,
+    environments: Collection[str] | None = None,
+    state: State | None = None,
+    older_than: EntryIndex | None = None,
+    newer_than: EntryIndex | None = None,
+) -> list[Approval]:
+    """Requests for these environments (None: for any) in this state (None: in any), the last one first: two statements.
+
+    With `newer_than` alone: those just above it, in the same order.
+    """
+    ascending = newer_than is not None and older_than is None
+    upper = moment.size if older_than is None else min(older_than, moment.size)
+    arguments: list[Any] = [moment.org_id, upper, -1 if newer_than is None else newer_than, limit]
+    if state is not None:
+        arguments += [moment.size, moment.instant, state.value]
+    if environments is not None:
+        arguments.append(sorted(environments))
+    statement = (_PAGE if environments is None else _PAGE_OF_ENVIRONMENTS).format(
+        standing="" if state is None else _STANDING,
+        order="ASC" if ascending else "DESC",
+        names=f"${len(arguments)}",
+    )
+    found = await _with_acts(connection, moment, await connection.fetch(statement, *arguments))
+    return found[::-1] if ascending else found
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Where an artifact came from, by one of its reports. `begun_index` is where its trail began."""
+
+    fingerprint: Fingerprint
+    name: str
+    flow_id: FlowId
+    flow: str
+    trail_id: TrailId
+    trail: str
+    template_name: str
+    commit: str | None
+    author: str | None
+    message: str | None
+    begun_index: EntryIndex
+
+
+_REPORTS = """
+SELECT DISTINCT ON (a.fingerprint) a.fingerprint, a.name, a.flow_id, a.flow, a.trail_id, a.trail, a.template_name, a.commit,
+       a.commit_info ->> 'author' AS author, a.commit_info ->> 'message' AS message, t.entry_index AS begun_index
+FROM record.artifacts a
+JOIN record.trails t ON t.org_id = $1 AND t.trail_id = a.trail_id AND t.version = 1
+WHERE a.org_id = $1 AND a.entry_index < $2 AND a.fingerprint = ANY($3::text[]) {unit}
+ORDER BY a.fingerprint, a.entry_index DESC"""
+
+
+async def built(connection: Connection, moment: Moment, fingerprint: Fingerprint) -> Report | None:
+    """The newest report of an artifact, in any flow."""
+    row: Any = await connection.fetchrow(_REPORTS.format(unit=""), moment.org_id, moment.size, [fingerprint])
+    return None if row is None else Report(**row)
+
+
+async def running_before(
+    connection: Connection, moment: Moment, wanted: Report, running: Sequence[Running]
+) -> Report | None:
+    """What runs of the unit that the wanted artifact is of; of several, the one that was built first. None: nothing else does."""
+    rows = await connection.fetch(
+        _REPORTS.format(unit="AND a.fingerprint <> $4 AND a.flow_id = $5 AND a.template_name = $6"),
+        moment.org_id,
+        moment.size,
+        [each.member.fingerprint for each in running],
+        wanted.fingerprint,
+        wanted.flow_id,
+        wanted.template_name,
+    )
+    return min((Report(**row) for row in rows), key=lambda report: report.begun_index, default=None)
