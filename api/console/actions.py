@@ -53,6 +53,14 @@ def _to_policy(answer: Answer, _address: Mapping[str, str]) -> tuple[str, dict[s
     return "policy", {"policy": answer["policy"]["name"]}
 
 
+def _to_approval(answer: Answer, _address: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
+    return "approval", {"id": answer["approval"]["id"]}
+
+
+def _to_waivers(_answer: Answer, _address: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
+    return "approvals", {}
+
+
 ACTIONS: Final = (
     Action(
         "request-archive",
@@ -131,6 +139,56 @@ ACTIONS: Final = (
         "settings",
         {"name": forms.text("name")},
         anchor="signing-keys",
+    ),
+    Action(
+        "request-approval",
+        "/artifacts/{fingerprint}/approval",
+        "artifact",
+        {
+            "fingerprint": forms.text("fingerprint"),
+            "environment": forms.text("environment"),
+            "description": forms.text("description"),
+        },
+        leads_to=_to_approval,
+    ),
+    Action(
+        "review-approval",
+        "/approvals/{id}/review",
+        "approval",
+        {"id": forms.text("id"), "decision": forms.text("decision"), "comment": forms.text("comment")},
+    ),
+    Action(
+        "withdraw-approval",
+        "/approvals/{id}/withdraw",
+        "approval",
+        {"id": forms.text("id"), "comment": forms.text("comment")},
+    ),
+    Action(
+        "request-waiver",
+        "/artifacts/{fingerprint}/waiver",
+        "artifact",
+        {
+            "fingerprint": forms.text("fingerprint"),
+            "environment": forms.text("environment"),
+            "reason": forms.text("reason"),
+            "expiresAt": forms.instant("until"),
+        },
+        leads_to=_to_waivers,
+        anchor="waivers",
+    ),
+    Action(
+        "accept-waiver",
+        "/waivers/{id}/accept",
+        "approvals",
+        {"id": forms.text("id"), "comment": forms.text("comment")},
+        anchor="waivers",
+    ),
+    Action(
+        "revoke-waiver",
+        "/waivers/{id}/revoke",
+        "approvals",
+        {"id": forms.text("id"), "reason": forms.text("reason")},
+        anchor="waivers",
     ),
     Action(
         "create-policy",

@@ -38,6 +38,8 @@ def needs_of(record: Mapping[str, Any]) -> list[Need]:
     now = datetime.fromisoformat(record["instant"])
     found = [
         *_environments(record["environments"]["nodes"]),
+        *_approvals(record),
+        *_waivers(record["excused"]["nodes"], now),
         *_archives(record.get("archives", {}).get("nodes", ())),
         *_keys(record.get("principals", ()), now),
     ]
@@ -76,6 +78,24 @@ def _environments(environments: Sequence[Mapping[str, Any]]) -> Iterator[Need]:
         for drift in each["drift"]:
             what = f"{_DRIFTS.get(drift['kind'], drift['kind'])} in {name}:"
             yield Need("open", what, drift["name"], drift["explanation"], "environment", address, "#drift")
+
+
+def _approvals(record: Mapping[str, Any]) -> Iterator[Need]:
+    for each in record["pending"]["nodes"]:
+        name = f"{each['name']} to {each['environmentName']}"
+        said = f"{each['requestedFor'] or each['requestedBy']} asked"
+        yield Need("open", "Approval waits:", name, said, "approval", {"id": each["id"]}, at=each["requestedAt"])
+    for each in record["asked"]["nodes"]:
+        name = f"{each['name'] or 'a rule'} in {each['environmentName']}"
+        said = f"{each['requestedBy']} asked: {each['reason']}"
+        yield Need("open", "Waiver waits:", name, said, "approvals", {}, "#waivers", each["requestedAt"])
+
+
+def _waivers(waivers: Sequence[Mapping[str, Any]], now: datetime) -> Iterator[Need]:
+    for each in waivers:
+        if datetime.fromisoformat(each["expiresAt"]) <= now + SOON:
+            name = f"{each['name'] or 'a rule'} in {each['environmentName']}"
+            yield Need("open", "Waiver ends:", name, each["reason"], "approvals", {}, "#waivers", each["expiresAt"])
 
 
 def _archives(archives: Sequence[Mapping[str, Any]]) -> Iterator[Need]:

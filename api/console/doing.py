@@ -75,7 +75,10 @@ def _led_on(
     context = context_of(request, _PAGES[action.page], visitor)
     if action.shows is not None:
         return html(rendering.render(action.shows, context | {"issued": answer, "title": "A new key"}))
-    name, given = (action.page, address) if action.leads_to is None else action.leads_to(answer, address)
+    if action.leads_to is None:
+        name, given = action.page, {key: address[key] for key in rendering.names_in(_PAGES[action.page].path)}
+    else:
+        name, given = action.leads_to(answer, address)
     context["links"].moment = {}
     where = context["links"].to(name, **given, recorded=answer["receipt"]["index"])
     anchor = f"#{action.anchor}" if action.anchor else ""

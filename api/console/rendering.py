@@ -38,6 +38,11 @@ def render(template: str, context: Mapping[str, Any]) -> str:
     return _ENVIRONMENT.get_template(template).render(context)
 
 
+def names_in(path: str) -> list[str]:
+    """The names in the braces of a path."""
+    return _BRACES.findall(path)
+
+
 def title_of(page: Page, address: Mapping[str, str]) -> str:
     """The page's title with the names of its address, long digests cut."""
     return _BRACES.sub(lambda found: short(address[found[1]], 40), page.title)
@@ -79,6 +84,10 @@ class Links:
         """This very page with other parameters; None takes one away."""
         query = {key: value for key, value in {**self.query, **changes}.items() if value is not None}
         return _with_query(self.path, query)
+
+    def address(self, page: Page, given: Mapping[str, str]) -> str:
+        """The path of a page, without a query; whatever else `given` holds is left out."""
+        return self.base + _BRACES.sub(lambda found: quote(given[found[1]], safe=""), page.path)
 
     def below(self, path: str, **query: Any) -> str:
         """The address of something that is not a page: a download, a form's target."""

@@ -176,6 +176,8 @@ def context_of(request: Request, page: Page | None, visitor: Visitor) -> dict[st
     address = {name: value for name, value in request.path_params.items() if name != "organization"}
     moment = moment_in(request.query_params)
     links = Links(visitor.caller.organization, moment, request.url.path, dict(request.query_params))
+    if page is not None and set(rendering.names_in(page.path)) <= set(address):
+        links.path = links.address(page, address)  # a refused form is answered at its own address, for its page
     return {
         "page": page,
         "visitor": visitor,

@@ -41,9 +41,9 @@ class Visitor:
         """For the forms on this visitor's pages."""
         return "" if self.secret is None else cookies.form_token(self.secret)
 
-    def may(self, action: str) -> bool:
-        """Whether the visitor may do this everywhere: what a page shows only to some asks so."""
-        return self.caller.may(Action[action])
+    def may(self, action: str, environment: str | None = None) -> bool:
+        """Whether the visitor may do this everywhere, or in that environment: what a page shows only to some asks so."""
+        return self.caller.may(Action[action], environment=environment)
 
 
 async def seats_of(request: Request) -> Sequence[Seat]:

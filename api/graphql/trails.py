@@ -28,7 +28,7 @@ from record.verdicts import Status
 
 
 @strawberry.type(description="One thing that a template asks for, and how it stands in a trail.")
-class Requirement:
+class TrailRequirement:
     artifact: str | None = strawberry.field(
         description="What the template calls the artifact that it is asked of; null: it is asked of the trail."
     )
@@ -40,7 +40,7 @@ class Requirement:
     entry_index: EntryIndex | None = strawberry.field(description="The entry that decided; null while it is missing.")
 
     @classmethod
-    def of(cls, requirement: rules.Requirement) -> "Requirement":
+    def of(cls, requirement: rules.Requirement) -> "TrailRequirement":
         return cls(
             artifact=requirement.artifact,
             name=requirement.name,
@@ -95,12 +95,12 @@ class Trail(Node):
         description="What its template asks for, one by one, and how each stands: the trail's own attestations, then each "
         "artifact with its attestations."
     )
-    async def requirements(self, info: Info) -> list[Requirement]:
+    async def requirements(self, info: Info) -> list[TrailRequirement]:
         loaders = loaders_at(info, self.moment)
         facts = loaders.facts_at_hand(self.row.trail_id) or await loaders.facts.load(self.row.trail_id)
         examined = rules.examine_trail(facts, now=self.moment.instant)
         info.context.expires(examined.holds_until())
-        return [Requirement.of(each) for each in examined.requirements()]
+        return [TrailRequirement.of(each) for each in examined.requirements()]
 
     @strawberry.field(description="Its artifacts: the latest of each template name.")
     async def artifacts(self, info: Info) -> list[ArtifactInTrail]:

@@ -56,8 +56,9 @@ class Console:
         return key
 
     def issue(self, principal: str, *grants: dict[str, object], description: str = "a key of the tests") -> str:
-        """A new service account with these roles, and a key of its own."""
-        self.writer.write("addServiceAccount", "AddPrincipalInput", name=principal, grants=list(grants))
+        """A key of this principal, who is added as a service account with these roles; of somebody known without any."""
+        if grants:
+            self.writer.write("addServiceAccount", "AddPrincipalInput", name=principal, grants=list(grants))
         issued = self.writer.write(
             "issueKey",
             "IssueKeyInput",

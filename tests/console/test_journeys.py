@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
@@ -43,15 +44,67 @@ def test_somebody_finds_out_why_production_is_red(browse: Browse) -> None:
     expect(page.get_by_role("region", name="Test cases")).to_contain_text("expected 1 payment, got 2")
 
 
+def test_an_approver_reads_what_a_request_brings_and_approves_it(browse: Browse, console: Console) -> None:
+    fingerprint = town.deliver(console.writer, "v1.3", "Tell the bank", tests=town.PASSED, scan=town.sarif())
+    town.ask_approval(console.writer, fingerprint, "v1.3 to customers")
+    page = browse("/o/acme/", key=console.issue("grace"))
+    page.locator("#live").get_by_role("link", name="payment-api to production").first.click()
+    expect(page.get_by_role("region", name="Commits")).to_contain_text("Tell the bank")
+
+    page.get_by_label("Comment").fill("The bank agreed")
+    page.get_by_role("button", name="Approve").click()
+
+    expect(page.get_by_role("status")).to_contain_text("Recorded in the ledger as entry")
+    expect(page.get_by_role("main")).to_contain_text("Approved by grace")
+    expect(page.get_by_role("main")).to_contain_text("The bank agreed")
+
+
+def test_whoever_requested_it_is_told_that_somebody_else_must_review(browse: Browse, console: Console) -> None:
+    asked = town.ask_approval(console.writer, town.fingerprint_of("v1.2"), "mine")
+    page = browse(f"/o/acme/approvals/{asked}")
+
+    expect(page.get_by_role("main")).to_contain_text("Reviewing needs the role approver for production")
+    page.get_by_label("Why").fill("not yet")
+    page.get_by_role("button", name="Withdraw the request").click()
+
+    expect(page.get_by_role("main")).to_contain_text("Withdrawn")
+
+
+def test_a_waiver_is_asked_for_by_one_and_accepted_by_another(browse: Browse, console: Console) -> None:
+    page = browse(f"/o/acme/artifacts/{town.fingerprint_of('v1.1')}")
+    page.get_by_text("Ask for an approval or a waiver").click()
+    page.get_by_label("To excuse it in").select_option("production")
+    page.get_by_label("Until (UTC)").fill((datetime.now(UTC) + timedelta(days=3)).strftime("%Y-%m-%dT%H:%M"))
+    page.get_by_label("Why").fill("until v1.3")
+    page.get_by_role("button", name="Request a waiver").click()
+    row = page.get_by_role("row").filter(has_text="until v1.3")
+    expect(row).to_contain_text("Waiting")
+    row.locator("summary").click()
+    row.get_by_role("button", name="Accept").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+
+    page = browse("/o/acme/approvals", key=console.issue("grace"))
+    row = page.get_by_role("row").filter(has_text="until v1.3")
+    row.locator("summary").click()
+    row.get_by_role("button", name="Accept").click()
+
+    expect(page.get_by_role("row").filter(has_text="until v1.3")).to_contain_text("In force")
+    row = page.get_by_role("row").filter(has_text="until v1.3")
+    row.locator("summary").click()
+    row.get_by_label("Why").fill("v1.3 is out")
+    row.get_by_role("button", name="End it").click()
+    expect(page.get_by_role("row").filter(has_text="until v1.3")).to_contain_text("Revoked")
+
+
 def test_somebody_looks_at_the_record_as_it_stood(browse: Browse) -> None:
     page = browse("/o/acme/environments/production")
     page.locator("details.moment summary").click()
-    page.get_by_label("or at a ledger size").fill("33")
+    page.get_by_label("or at a ledger size").fill("34")
     page.get_by_role("button", name="Look back").nth(1).click()
 
     expect(page.locator("details.moment")).to_contain_text("As it stood at")
     page.get_by_role("link", name="Flows", exact=True).click()
-    assert "size=33" in page.url
+    assert "size=34" in page.url
     page.locator("details.moment summary").click()
     page.get_by_role("link", name="Back to now").click()
     assert "size" not in page.url

@@ -30,6 +30,7 @@ def addresses(console: Console) -> dict[str, str]:
             environment(name: "production") { deployments(first: 1) { nodes { id } } }
             trail(flow: "payment-api", name: "v1.1") { attestations { id evidence { digest } } }
             archives(first: 1) { nodes { id } }
+            approvals(first: 1) { nodes { id } }
         } }"""
     )["record"]
     if not found["archives"]["nodes"]:
@@ -49,6 +50,7 @@ def addresses(console: Console) -> dict[str, str]:
     ids = {
         "deployment": found["environment"]["deployments"]["nodes"][0]["id"],
         "evidence": attestation["id"],
+        "approval": found["approvals"]["nodes"][0]["id"],
         "archive": found["archives"]["nodes"][0]["id"],
     }
     made = {

@@ -6,6 +6,7 @@ production red. Staging runs something that nobody reported as deployed.
 
 import hashlib
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -159,10 +160,11 @@ def build(writer: Writer) -> None:
         description="What may meet customers",
     )
     writer.write("attachPolicy", "PolicyAttachmentInput", policy="production-gate", environment="production")
+    writer.write("addPerson", "AddPrincipalInput", name="grace", grants=[{"role": "APPROVER"}])
     good = deliver(writer, "v1.0", "Pay refunds once\n\nAnd never twice.", tests=PASSED, scan=sarif())
     low = sarif(("note", "python.style.long-line", "This line is long"))
     bad = deliver(writer, "v1.1", "Round fees to the cent", tests=FAILED, scan=low)
-    deliver(writer, "v1.2", "Name the payment in each refund", tests=None, scan=None, pull=False)
+    next_one = deliver(writer, "v1.2", "Name the payment in each refund", tests=None, scan=None, pull=False)
     other = fingerprint_of("redis")
     snapshot(writer, "staging", (good, "payment-api", 1))
     deployed(writer, "production", good)
@@ -170,6 +172,32 @@ def build(writer: Writer) -> None:
     deployed(writer, "production", bad)
     snapshot(writer, "production", (good, "payment-api", 1), (bad, "payment-api", 2))
     snapshot(writer, "staging", (good, "payment-api", 1), (other, "redis", 1))
+    ask_approval(writer, next_one, "Bank wants it before Friday")
+    ends = (datetime.now(UTC) + timedelta(days=5)).isoformat()
+    writer.write(
+        "requestWaiver",
+        "RequestWaiverInput",
+        environment="staging",
+        fingerprint=other,
+        name="redis",
+        reason="the cache",
+        expiresAt=ends,
+    )
+
+
+def ask_approval(writer: Writer, fingerprint: str, why: str) -> str:
+    """A request to put it into production; its id."""
+    asked = writer.write(
+        "requestApproval",
+        "RequestApprovalInput",
+        returning="... on ApprovalRecorded { approval { id } }",
+        environment="production",
+        fingerprint=fingerprint,
+        name="payment-api",
+        description=why,
+    )
+    found: str = asked["approval"]["id"]
+    return found
 
 
 def deployed(writer: Writer, environment: str, fingerprint: str) -> None:
