@@ -55,6 +55,12 @@ class Console:
         key: str = made["key"]
         return key
 
+    def writer_of(self, key: str) -> Writer:
+        """Records through another key."""
+        writer = Writer(self.url, key)
+        self.opened.append(writer.http)
+        return writer
+
     def issue(self, principal: str, *grants: dict[str, object], description: str = "a key of the tests") -> str:
         """A key of this principal, who is added as a service account with these roles; of somebody known without any."""
         if grants:

@@ -289,11 +289,13 @@ def test_evidence_and_archives_are_downloads_for_the_signed_in_alone(console: Co
 
 
 def test_an_organization_that_is_open_to_everyone_can_be_read_without_signing_in(console: Console) -> None:
-    console.writer.write("createFlow", "CreateFlowInput", name="open-source", description="for all", public=True)
+    writer = console.writer_of(console.organization("commons"))
+    writer.write("createFlow", "CreateFlowInput", name="open-source", description="for all", public=True)
+    writer.write("createFlow", "CreateFlowInput", name="closed-source")
     anyone = console.stranger()
 
-    open_flow = anyone.get("/o/acme/flows/open-source")
-    closed = anyone.get("/o/acme/flows/payment-api")
+    open_flow = anyone.get("/o/commons/flows/open-source")
+    closed = anyone.get("/o/commons/flows/closed-source")
 
     assert open_flow.status_code == 200
     assert "Sign in" in open_flow.text
