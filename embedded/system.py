@@ -76,6 +76,7 @@ class System:
             s3=self.stack.s3,
             signing_key_file=self.stack.directory.secret_file("signing_key", bytes_count=32),
             http_port=self._http_port,
+            notices_key_file=str(self.stack.directory.secret_file("notices_key", bytes_count=32)),
             **self._settings,
         )
 

@@ -9,6 +9,7 @@ from record.approvals import readings as approvals
 from record.archives import readings as archives
 from record.artifacts import readings as artifacts
 from record.attestations import readings as attestations
+from record.controls import readings as controls
 from record.deployments import readings as deployments
 from record.environments import readings as environments
 from record.evidence import readings as evidence
@@ -17,6 +18,7 @@ from record.judgements import readings as judgements
 from record.ledger.append import idempotency_rows
 from record.ledger.entries import Entry
 from record.ledger.readings import Reading, Row
+from record.notices import readings as notices
 from record.policies import readings as policies
 from record.scrubbing import readings as scrubbing
 from record.trails import readings as trails
@@ -33,7 +35,9 @@ READINGS: Final[Mapping[str, Reading]] = MappingProxyType(
         **environments.READINGS,
         **deployments.READINGS,
         **policies.READINGS,
+        **controls.READINGS,
         **judgements.READINGS,
+        **notices.READINGS,
         **approvals.READINGS,
         **waivers.READINGS,
         **archives.READINGS,

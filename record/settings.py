@@ -4,13 +4,17 @@ Nothing that could fork or lose the record has a default. Secrets are files, so 
 `docs/operating.md` prints its settings page from this class.
 """
 
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeAlias
 
-from pydantic import Field, PostgresDsn, RedisDsn, ValidationError
+from pydantic import Field, PostgresDsn, RedisDsn, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from record.refusals import InvalidInput
+
+Network: TypeAlias = IPv4Network | IPv6Network
 
 
 class Settings(BaseSettings):
@@ -50,7 +54,9 @@ class Settings(BaseSettings):
     # --- serving
     http_host: str = Field("127.0.0.1", description="Address on which the API listens.")
     http_port: int = Field(8000, ge=0, le=65535, description="Port on which the API listens; 0 picks a free one.")
-    public_url: str | None = Field(None, description="URL under which people reach this server, for links in archives.")
+    public_url: str | None = Field(
+        None, description="URL under which people reach this server, for links in archives and notices."
+    )
     session_hours: float = Field(
         12.0,
         gt=0,
@@ -126,6 +132,64 @@ class Settings(BaseSettings):
     jobs_max: int = Field(4, ge=1, le=64, description="Jobs that one worker runs at a time.")
     worker_metrics_port: int | None = Field(None, description="Port on which a worker serves /metrics and /healthz.")
 
+    # --- notices
+    notices_key_file: Path | None = Field(
+        None,
+        description="File with keys, 64 hexadecimal digits a line, that seal webhook secrets and Slack URLs. API and workers "
+        "need the same one. The first line seals; the others only open what was sealed with them.",
+    )
+    notice_http_allowed: bool = Field(
+        False, description="Whether webhooks may go over plain HTTP. Anyone on the way can then read them."
+    )
+    notice_networks_allowed: str | None = Field(
+        None,
+        description="Networks that webhooks may reach although they are not public, such as `10.20.0.0/16,fd12::/48`.",
+    )
+    notice_ca_file: Path | None = Field(
+        None, description="Certificates (PEM) that webhooks and mail trust beside those of the system."
+    )
+    notice_timeout_seconds: float = Field(15.0, gt=0, le=60, description="How long a receiver may take to answer.")
+    notice_interval_seconds: float = Field(
+        1.0, ge=0.05, le=60, description="How often workers look for new entries to send notices about."
+    )
+    notice_retry_seconds: float = Field(
+        5.0,
+        gt=0,
+        le=60,
+        description="Pause before the second attempt at a notice. Each further pause is three times as long, up to four hours.",
+    )
+    notices_at_once: int = Field(8, ge=1, le=256, description="Notices that one worker sends at a time.")
+    notice_history_days: int = Field(
+        90, ge=8, description="How long the history of a notice that was delivered or given up is kept."
+    )
+    smtp_host: str | None = Field(
+        None, description="Mail server that notices go through; without it there are none by e-mail."
+    )
+    smtp_port: int = Field(587, ge=1, le=65535, description="Port of the mail server.")
+    smtp_tls: str = Field(
+        "starttls",
+        pattern="^(starttls|tls|none)$",
+        description="`starttls` (required, never left out), `tls` from the first byte (port 465), or `none` for a relay beside it.",
+    )
+    smtp_username: str | None = Field(None, description="User at the mail server; none: without logging in.")
+    smtp_password_file: Path | None = Field(None, description="File with that user's password.")
+    mail_from: str | None = Field(
+        None, description="Address that notices by e-mail come from. Needed with `smtp_host`."
+    )
+
+    @field_validator("notice_networks_allowed")
+    @classmethod
+    def _are_networks(cls, written: str | None) -> str | None:
+        _networks(written)
+        return written
+
+    @field_validator("mail_from")
+    @classmethod
+    def _is_mail_address(cls, written: str | None) -> str | None:
+        if written is not None and not re.fullmatch(r"[^\s<>@,;\x00-\x1f]+@[A-Za-z0-9.-]+", written):
+            raise ValueError("a bare mail address is needed, such as muniment@example.com")
+        return written
+
     @classmethod
     def from_environment(cls) -> Self:
         """The settings of this process; pydantic's error names what is missing."""
@@ -143,6 +207,25 @@ class Settings(BaseSettings):
                 f"{self.signing_key_file} holds {len(seed)} bytes. The seed has 32: 64 hexadecimal digits."
             )
         return seed
+
+    def notice_networks(self) -> tuple[Network, ...]:
+        """Networks that notices may reach although they are not public."""
+        return _networks(self.notice_networks_allowed)
+
+    def notice_keys(self) -> tuple[bytes, ...]:
+        """The keys that seal what notices need in clear, 32 bytes each, the one in use first; none where none is set."""
+        if self.notices_key_file is None:
+            return ()
+        keys = tuple(bytes.fromhex(line) for line in self.notices_key_file.read_text().split())
+        if not keys or any(len(key) != 32 for key in keys):
+            raise InvalidInput(
+                f"{self.notices_key_file} holds no keys of 32 bytes. Write 64 hexadecimal digits a line."
+            )
+        return keys
+
+
+def _networks(written: str | None) -> tuple[Network, ...]:
+    return tuple(ip_network(each.strip()) for each in (written or "").split(",") if each.strip())
 
 
 def explained(error: ValidationError) -> str:

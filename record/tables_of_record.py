@@ -9,6 +9,7 @@ from record.approvals import models as approvals
 from record.archives import models as archives
 from record.artifacts import models as artifacts
 from record.attestations import models as attestations
+from record.controls import models as controls
 from record.deployments import models as deployments
 from record.environments import models as environments
 from record.evidence import models as evidence
@@ -16,6 +17,7 @@ from record.flows import models as flows
 from record.jobs import models as jobs
 from record.judgements import models as judgements
 from record.ledger import models as ledger
+from record.notices import models as notices
 from record.policies import models as policies
 from record.scrubbing import models as scrubbing
 from record.sessions import models as sessions
@@ -33,7 +35,9 @@ MODULES: Final = (
     environments,
     deployments,
     policies,
+    controls,
     judgements,
+    notices,
     approvals,
     waivers,
     archives,

@@ -1,4 +1,4 @@
-"""`python -m workers`: signs checkpoints, judges, makes archives, scrubs, until SIGTERM, which drains.
+"""`python -m workers`: signs checkpoints, judges, makes archives, sends notices, scrubs, until SIGTERM, which drains.
 
 Each of these is a loop that finds its work in PostgreSQL; the queue only makes some of it start sooner. A loop that ends by itself
 is a fault and ends the process with a status that is not zero, because half a worker looks like a whole one from outside: above all
@@ -21,6 +21,7 @@ from record.record import Record, open_record
 from record.settings import Settings
 from workers.archives import Archives
 from workers.checkpoints import run_checkpoints
+from workers.deliveries import Deliveries, Telling
 from workers.judgements import run_judging
 from workers.listening import keep_listening
 from workers.metrics import MetricsServer, Pulse
@@ -45,6 +46,8 @@ class Process:
         self.stop = asyncio.Event()
         archives = Archives().kind()
         self.work = Work(record, {archives.name: archives})
+        deliveries = Deliveries(record.settings).kind()
+        self.deliveries = Work(record, {deliveries.name: deliveries}, jobs_max=record.settings.notices_at_once)
         self.pulse = Pulse()
         self._notary = Notary(record.settings.signing_seed())
         self._signing_ends = asyncio.Event()
@@ -62,6 +65,7 @@ class Process:
                 "queue", keep_listening(str(settings.redis_url), context, self.stop, messages_max=settings.jobs_max)
             ),
             self._begin("scrubbing", run_scrubbing(self.record, self.stop)),
+            self._begin("notices", Telling(self.record, self.deliveries).run(self.stop)),
             self._begin("tidying", run_tidying(self.record, self.stop)),
             self._begin("pulse", self._beat()),
         ]
@@ -71,7 +75,10 @@ class Process:
             await asyncio.wait({*loops, stopping}, return_when=asyncio.FIRST_COMPLETED)
             self.stop.set()
             # Archives that are being made may still wait for a checkpoint, so signing ends after them.
-            await self.work.drain(grace_seconds=settings.shutdown_grace_seconds)
+            await asyncio.gather(
+                self.work.drain(grace_seconds=settings.shutdown_grace_seconds),
+                self.deliveries.drain(grace_seconds=settings.shutdown_grace_seconds),
+            )
         finally:
             self._signing_ends.set()
             await _ended(loops)
@@ -107,7 +114,7 @@ async def serve(settings: Settings) -> int:
     numbers = None
     if settings.worker_metrics_port is not None:
         host, port = settings.http_host, settings.worker_metrics_port
-        numbers = MetricsServer(process.work, process.pulse, host=host, port=port)
+        numbers = MetricsServer(process.work, process.deliveries, process.pulse, host=host, port=port)
     try:
         await process.run()
     except ForkRefused:

@@ -43,6 +43,14 @@ class Busy(Exception):  # noqa: N818
     """This worker has no room for this work just now. Another may have."""
 
 
+class Again(Exception):  # noqa: N818
+    """This attempt failed as such attempts do. The text says why; `after_seconds` is when the next one is due."""
+
+    def __init__(self, why: str, *, after_seconds: float) -> None:
+        super().__init__(why)
+        self.after_seconds = after_seconds
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of job: how one attempt is made, and what is recorded when the last one has failed."""
@@ -54,13 +62,15 @@ class Kind:
 
 
 class Work:
-    """The jobs that this process is doing. One per process."""
+    """The jobs of some kinds that this process is doing, up to so many at a time (`jobs_max` of the settings)."""
 
-    def __init__(self, record: Record, kinds: Mapping[str, Kind]) -> None:
+    def __init__(self, record: Record, kinds: Mapping[str, Kind], *, jobs_max: int | None = None) -> None:
         self.ended = 0
         self.failed_attempts = 0
         self._record = record
         self._kinds = kinds
+        self._jobs_max = record.settings.jobs_max if jobs_max is None else jobs_max
+        self._roomier = asyncio.Event()
         self._running: dict[asyncio.Task[None], Lease] = {}
         self._claiming = asyncio.Lock()
         self._stopping = False
@@ -73,7 +83,12 @@ class Work:
     @property
     def room(self) -> int:
         """How many more may be begun."""
-        return 0 if self._stopping else self._record.settings.jobs_max - self.running
+        return 0 if self._stopping else self._jobs_max - self.running
+
+    async def until_roomier(self) -> None:
+        """Until a job has ended since the last time."""
+        await self._roomier.wait()
+        self._roomier.clear()
 
     async def look(self, only: tuple[OrgId, UUID] | None = None) -> int:
         """Begins jobs that are due, as many as there is room for; or the one about the subject that is named. How many."""
@@ -101,6 +116,7 @@ class Work:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         lease = self._running.pop(task)
+        self._roomier.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error(
                 "a job's end could not be written down; its lease will run out", job=str(lease.job_id), why=str(error)
@@ -143,12 +159,15 @@ class Work:
             elif isinstance(error, Busy):
                 await jobs.put_back(self._record, lease, after_seconds=BUSY_SECONDS, uncount=True)
             elif isinstance(error, Hopeless) or lease.attempts >= kind.attempts_max:
-                told.error("a job has failed for good", exc_info=None if isinstance(error, Hopeless) else error)
+                told.error(
+                    "a job has failed for good", exc_info=None if isinstance(error, (Hopeless, Again)) else error
+                )
                 await self._give_up(kind, lease, _reason(error))
             else:
                 self.failed_attempts += 1
                 pause = min(PAUSE_SECONDS * 2 ** (lease.attempts - 1), PAUSE_SECONDS_MAX)
-                expected = isinstance(error, AWAY)
+                pause = error.after_seconds if isinstance(error, Again) else pause
+                expected = isinstance(error, (*AWAY, Again))
                 told.warning("an attempt failed", why=str(error), again_in=pause, exc_info=None if expected else error)
                 await jobs.put_back(self._record, lease, after_seconds=pause, failure=_reason(error))
         except LeaseLost:
@@ -192,6 +211,6 @@ def _reason(error: BaseException) -> str:
     """For people. What went wrong inside is in the log, not here."""
     if isinstance(error, Refusal):
         return error.message
-    if isinstance(error, Hopeless):
+    if isinstance(error, (Hopeless, Again)):
         return str(error)
     return f"The worker failed with {type(error).__name__}. See its log."

@@ -12,8 +12,10 @@ from api.graphql.approvals import ABOUT_APPROVAL, ABOUT_QUEUE, Approval, approva
 from api.graphql.archives import Archive, archive_of, archive_page
 from api.graphql.artifacts import Artifact, artifact_of, whole_fingerprint
 from api.graphql.attestations import Attestation, AttestationType, SigningKey
+from api.graphql.compliance import ComplianceReport, compliance_of
 from api.graphql.connections import Connection
 from api.graphql.context import Info
+from api.graphql.controls import Framework, control_of, framework_named, framework_of, framework_page
 from api.graphql.deployments import Deployment, deployment_of
 from api.graphql.environments import Environment, environment_named, environment_of, environment_page
 from api.graphql.flows import Flow, flow_named, flow_page
@@ -22,6 +24,7 @@ from api.graphql.judgements import Judgement, judgement_of, judgements_lately
 from api.graphql.ledger import After, Before, Entry, First, Last, Ledger
 from api.graphql.loaders import loaders_at
 from api.graphql.nodes import Node, split_id, uuid_in
+from api.graphql.notices import Notice, delivery_of, notice_named, notice_of, notice_page
 from api.graphql.organization import Organization
 from api.graphql.policies import Policy, policy_named, policy_of, policy_page, try_policy
 from api.graphql.snapshots import Snapshot, SnapshotDifference, difference_of, snapshot_named
@@ -40,6 +43,7 @@ from record.ids import (
     EnvironmentId,
     Fingerprint,
     FlowId,
+    FrameworkId,
     KeyId,
     LedgerSize,
     PolicyId,
@@ -172,6 +176,29 @@ class Record:
     ) -> Verdict:
         return await try_policy(info, self.moment, document=document, environment=environment)
 
+    @strawberry.field(description="Frameworks of controls, by name.")
+    async def frameworks(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Framework]:
+        return await framework_page(info, self.moment, first=first, after=after, last=last, before=before)
+
+    @strawberry.field(description="The framework of this name; null when there is none.")
+    async def framework(self, info: Info, name: str) -> Framework | None:
+        return await framework_named(info, self.moment, name)
+
+    @strawberry.field(
+        description="Whether every change of a period had the evidence that a framework's controls ask for. Needs a role that is "
+        "not narrowed."
+    )
+    async def compliance(
+        self,
+        info: Info,
+        framework: Annotated[str, strawberry.argument(description="The framework's name.")],
+        since: Annotated[datetime, strawberry.argument(name="from", description="Where the period begins, inclusive.")],
+        until: Annotated[datetime, strawberry.argument(name="to", description="Where the period ends, exclusive.")],
+    ) -> ComplianceReport:
+        return await compliance_of(info, self.moment, framework, since, until)
+
     @strawberry.field(description=ASSERT_ARTIFACT)
     async def assert_artifact(
         self,
@@ -182,6 +209,16 @@ class Record:
         templates: Annotated[bool, strawberry.argument(description="The templates of its flows.")] = False,
     ) -> AssertArtifactResult:
         return await assert_artifact(info, self.moment, fingerprint, By(environment, policies, templates))
+
+    @strawberry.field(description="Notices, by name. Needs the role admin.")
+    async def notices(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Notice]:
+        return await notice_page(info, self.moment, first=first, after=after, last=last, before=before)
+
+    @strawberry.field(description="The notice of this name; null when there is none. Needs the role admin.")
+    async def notice(self, info: Info, name: str) -> Notice | None:
+        return await notice_named(info, self.moment, name)
 
     @strawberry.field(description="The newest version of each custom attestation type.")
     async def attestation_types(self, info: Info) -> list[AttestationType]:
@@ -356,6 +393,23 @@ async def _policy(info: Info, moment: Moment, key: str) -> Node | None:
     return await policy_of(info, moment, PolicyId(UUID(key)))
 
 
+async def _notice(info: Info, moment: Moment, key: str) -> Node | None:
+    return await notice_of(info, moment, UUID(key))
+
+
+async def _delivery(info: Info, moment: Moment, key: str) -> Node | None:
+    return await delivery_of(info, moment, UUID(key))
+
+
+async def _framework(info: Info, moment: Moment, key: str) -> Node | None:
+    return await framework_of(info, moment, FrameworkId(UUID(key)))
+
+
+async def _control(info: Info, moment: Moment, key: str) -> Node | None:
+    framework_id, _, control = key.partition("/")
+    return await control_of(info, moment, FrameworkId(UUID(framework_id)), control)
+
+
 async def _archive(info: Info, moment: Moment, key: str) -> Node | None:
     return await archive_of(info, moment, UUID(key))
 
@@ -364,10 +418,14 @@ _FINDERS = {
     "ApiKey": _key,
     "Approval": _approval,
     "Archive": _archive,
+    "Delivery": _delivery,
+    "Control": _control,
     "Deployment": _deployment,
     "Environment": _environment,
     "Flow": _flow,
+    "Framework": _framework,
     "Judgement": judgement_of,
+    "Notice": _notice,
     "Policy": _policy,
     "Trail": _trail,
     "Artifact": _artifact,

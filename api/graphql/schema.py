@@ -20,7 +20,9 @@ from api.graphql.errors import HANDLERS
 from api.graphql.flows import FlowMutations
 from api.graphql.inputs import plan_inputs
 from api.graphql.ledger import Entry
+from api.graphql.mapping import ControlMutations
 from api.graphql.nodes import Node
+from api.graphql.notice_mutations import NoticeMutations
 from api.graphql.organization import OrganizationMutations
 from api.graphql.policies import PolicyMutations
 from api.graphql.record import Record, record_at
@@ -63,8 +65,10 @@ class Mutation(
     SnapshotMutations,
     DeploymentMutations,
     PolicyMutations,
+    NoticeMutations,
     ApprovalMutations,
     WaiverMutations,
+    ControlMutations,
     ArchiveMutations,
     AccessMutations,
     OrganizationMutations,

@@ -48,10 +48,11 @@ SET state = 'queued', attempts = 0, due_at = now(), lease_until = NULL, failure 
 WHERE jobs.state IN ('done', 'failed')
 RETURNING job_id"""
 
+# A job that runs was due when it was taken, so one bound on `due_at` serves both, and jobs that wait for later are not looked at.
 _CLAIM: Final = """
 WITH due AS (
     SELECT org_id, job_id FROM ops.jobs
-    WHERE (state = 'queued' AND due_at <= now() OR state = 'running' AND lease_until < now())
+    WHERE due_at <= now() AND (state = 'queued' OR state = 'running' AND lease_until < now())
       AND kind = ANY($3::text[]) AND ($4::uuid IS NULL OR org_id = $4 AND subject = $5)
     ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
 )
@@ -79,6 +80,10 @@ UPDATE ops.jobs SET state = 'queued', due_at = now() + make_interval(secs => $4)
     attempts = attempts - $6, lease_until = NULL, progress_done = 0, progress_text = 'waiting for a worker', updated_at = now()
 {_OWN}"""
 
+_HASTEN: Final = """
+UPDATE ops.jobs SET due_at = now(), updated_at = now()
+WHERE org_id = $1 AND kind = $2 AND subject = ANY($3::uuid[]) AND state = 'queued'"""
+
 _LEDGERS: Final = "SELECT org_id, name, size FROM ops.ledgers"
 
 
@@ -87,6 +92,11 @@ async def ensure(connection: Connection, org_id: OrgId, kind: str, jobs: Sequenc
     ids, subjects = [job_id for job_id, _ in jobs], [subject for _, subject in jobs]
     rows = await connection.fetch(_ENSURE, org_id, kind, ids, subjects)
     return [row["job_id"] for row in rows]
+
+
+async def hasten(connection: Connection, org_id: OrgId, kind: str, subjects: Sequence[UUID]) -> None:
+    """Makes jobs that wait for another attempt due at once."""
+    await connection.execute(_HASTEN, org_id, kind, subjects)
 
 
 async def claim(

@@ -29,9 +29,18 @@ INSERT INTO ops.publications (org_id, signed_size, published_size)
 SELECT $1, size, 0 FROM record.checkpoints WHERE org_id = $1 ORDER BY size DESC LIMIT 1
 ON CONFLICT (org_id) DO NOTHING"""
 
+_CURSOR: Final = """
+INSERT INTO ops.notice_cursors (org_id, next_index, told_at)
+SELECT org_id, size, now() FROM ops.ledgers WHERE org_id = $1
+  AND EXISTS (SELECT 1 FROM record.notices WHERE org_id = $1 AND version = 1)
+ON CONFLICT (org_id) DO NOTHING"""
+
 
 async def repair(settings: Settings) -> int:
-    """The number of ledgers whose head was made or moved. Publication begins anew, and writes over nothing that is locked."""
+    """The number of ledgers whose head was made or moved. Publication begins anew, and writes over nothing that is locked.
+
+    Notices tell of what comes from now on: what was delivered before is not known any more.
+    """
     if settings.owner_database_url is None:
         raise InvalidInput(
             "MUNIMENT_OWNER_DATABASE_URL is not set. Repairs run as the database's owner; set it and run again."
@@ -43,6 +52,7 @@ async def repair(settings: Settings) -> int:
             done = await connection.execute(_HEAD, row["org_id"], list(ACCESS_KINDS))
             made += int(done.rsplit(" ", 1)[1])
             await connection.execute(_PUBLICATION, row["org_id"])
+            await connection.execute(_CURSOR, row["org_id"])
         return made
     finally:
         await connection.close()

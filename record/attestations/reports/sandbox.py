@@ -141,6 +141,14 @@ class Sandbox:
         """The rows of a `junit` or `sarif` report for people, and how many were left out."""
         return (await self._report(f"preview_{kind}", {}, [data])).summary
 
+    async def read_catalog(self, data: bytes) -> dict[str, Any]:
+        """`record.controls.oscal.read_catalog`, under limits."""
+        try:
+            catalog: dict[str, Any] = await self._ask("oscal", {}, [data])
+        except _Spent as end:
+            raise MalformedReport(f"The catalogue cannot be read: it {end.why}. Divide it into several.") from None
+        return catalog
+
     async def _report(self, operation: str, arguments: dict[str, Any], files: Sequence[bytes]) -> ReportResult:
         try:
             return await self._result(operation, arguments, files)

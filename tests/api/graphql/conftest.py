@@ -37,6 +37,7 @@ def settings_of(stack: Stack, template: str, name: str) -> Iterator[Settings]:
         "s3_access_key_file": stack.s3.access_key_file,
         "s3_secret_key_file": stack.s3.secret_key_file,
         "signing_key_file": stack.directory.secret_file("signing_key", bytes_count=32),
+        "notices_key_file": stack.directory.secret_file("notices_key", bytes_count=32),
         "log_origin": "muniment.test",
         "http_port": 0,
         "shutdown_grace_seconds": 5,
