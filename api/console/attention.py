@@ -40,6 +40,7 @@ def needs_of(record: Mapping[str, Any]) -> list[Need]:
         *_environments(record["environments"]["nodes"]),
         *_approvals(record),
         *_waivers(record["excused"]["nodes"], now),
+        *_notices(record.get("notices", {}).get("nodes", ())),
         *_archives(record.get("archives", {}).get("nodes", ())),
         *_keys(record.get("principals", ()), now),
     ]
@@ -98,10 +99,21 @@ def _waivers(waivers: Sequence[Mapping[str, Any]], now: datetime) -> Iterator[Ne
             yield Need("open", "Waiver ends:", name, each["reason"], "approvals", {}, "#waivers", each["expiresAt"])
 
 
+def _notices(notices: Sequence[Mapping[str, Any]]) -> Iterator[Need]:
+    for each in notices:
+        since = each["health"]["failingSince"]
+        if since and not each["disabled"]:
+            said = f"{each['health']['waiting']} deliveries wait; it fails since"
+            yield Need(
+                "bad", "Notice is not delivered:", each["name"], said, "notice", {"notice": each["name"]}, at=since
+            )
+
+
 def _archives(archives: Sequence[Mapping[str, Any]]) -> Iterator[Need]:
     for each in archives:
         if each["status"] == "FAILED":
-            about = each["trailName"] or each["flowName"] or (each["fingerprint"] or "everything")[:12]
+            named = ("trailName", "flowName", "environmentName", "control")
+            about = next((each[name] for name in named if each[name]), (each["fingerprint"] or "everything")[:12])
             yield Need("bad", "Archive failed:", about, each["failure"] or "", "archive", {"id": each["id"]})
 
 

@@ -1,9 +1,14 @@
 """Every page of an organization, in the order of the navigation. A page is one entry here, its document and its template."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from api.console.page import Page
+from api.console.page import Page, instant_from
+from record.clock import to_rfc3339
+
+WINDOW: Final = timedelta(days=90)
+"""What a report shows when nobody chose."""
 
 
 def _snapshot(given: Mapping[str, str]) -> dict[str, Any]:
@@ -38,6 +43,13 @@ def _tried(answered: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, A
         "environment": against,
         "isTried": bool(against and (given.get("document") or policy["document"])),
     }
+
+
+def _window(answered: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
+    """The window of a report: as chosen, else the 90 days before the moment."""
+    until = instant_from(given["to"]) if given.get("to") else (answered.get("record") or {})["instant"]
+    begin = datetime.fromisoformat(until) - WINDOW
+    return {"from": instant_from(given["from"]) if given.get("from") else to_rfc3339(begin), "to": until}
 
 
 PAGES: Final = (
@@ -77,12 +89,31 @@ PAGES: Final = (
     Page("approval", "/approvals/{id}", "Approval", section="approvals", subject="approval"),
     Page("policies", "/policies", "Policies", section="policies"),
     Page("policy", "/policies/{policy}", "{policy}", section="policies", subject="policy", follows=_tried),
+    Page("controls", "/controls", "Controls", section="controls"),
+    Page(
+        "framework",
+        "/controls/{framework}",
+        "{framework}",
+        section="controls",
+        subject="framework",
+        follows=_window,
+    ),
+    Page(
+        "control",
+        "/controls/{framework}/{control}",
+        "{control}",
+        section="controls",
+        subject="framework.control",
+        follows=_window,
+    ),
     Page("archives", "/archives", "Archives", section="archives", rows=30),
     Page("archive", "/archives/{id}", "Archive", section="archives", subject="archive"),
     Page("ledger", "/ledger", "Ledger", section="ledger", rows=40, newest_last=True),
     Page("entry", "/ledger/{index}", "Entry {index}", section="ledger", subject="ledger.entry", derived=_entry),
     Page("search", "/search", "Search", derived=_asked_for),
     Page("settings", "/settings", "Settings", section="settings"),
+    Page("notices", "/settings/notices", "Notices", section="settings"),
+    Page("notice", "/settings/notices/{notice}", "{notice}", section="settings", subject="notice"),
 )
 
 SECTIONS: Final = (
@@ -91,6 +122,7 @@ SECTIONS: Final = (
     ("flows", "Flows"),
     ("approvals", "Approvals"),
     ("policies", "Policies"),
+    ("controls", "Controls"),
     ("archives", "Archives"),
     ("ledger", "Ledger"),
     ("settings", "Settings"),

@@ -93,11 +93,16 @@ def flag(name: str) -> Reader:
     return lambda form: name in form and said(form, name) not in ("", "false")
 
 
+def names(name: str) -> Reader:
+    """Names with commas between them, left out when there are none."""
+    return lambda form: [part.strip() for part in said(form, name).split(",") if part.strip()] or None
+
+
 def grants(form: Form) -> list[dict[str, Any]] | None:
     """Roles that are ticked, each narrowed to the flows and environments that are named beside them; None when none is ticked."""
     narrowed: dict[str, Any] = {}
     for name in ("flows", "environments"):
-        names = [part.strip() for part in said(form, name).replace("\n", ",").split(",") if part.strip()]
-        if names:
-            narrowed[name] = names
+        found = names(name)(form)
+        if found:
+            narrowed[name] = found
     return [{"role": role, **narrowed} for role in form.get("role", ())] or None

@@ -44,6 +44,9 @@ def addresses(console: Console) -> dict[str, str]:
         "trail": "v1.1",
         "fingerprint": town.fingerprint_of("v1.1"),
         "policy": "production-gate",
+        "framework": "soc2",
+        "control": "CC8.1",
+        "notice": "red-production",
         "index": "12",
         "digest": attestation["evidence"][0]["digest"],
     }
@@ -113,7 +116,7 @@ def test_a_page_shows_the_answer_that_it_was_made_from(admin: Visitor) -> None:
 def test_pages_about_the_record_can_be_looked_at_as_they_stood() -> None:
     without = {page.name for page in PAGES if not page.has_moment}
 
-    assert without == {"evidence", "archive", "entry", "settings"}
+    assert without == {"evidence", "archive", "entry", "settings", "notices", "notice"}
 
 
 def test_a_page_as_it_stood_keeps_its_moment_in_every_link(admin: Visitor) -> None:

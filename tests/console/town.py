@@ -172,6 +172,7 @@ def build(writer: Writer) -> None:
     deployed(writer, "production", bad)
     snapshot(writer, "production", (good, "payment-api", 1), (bad, "payment-api", 2))
     snapshot(writer, "staging", (good, "payment-api", 1), (other, "redis", 1))
+    frame(writer)
     ask_approval(writer, next_one, "Bank wants it before Friday")
     ends = (datetime.now(UTC) + timedelta(days=5)).isoformat()
     writer.write(
@@ -182,6 +183,25 @@ def build(writer: Writer) -> None:
         name="redis",
         reason="the cache",
         expiresAt=ends,
+    )
+
+
+def frame(writer: Writer) -> None:
+    """A framework of two controls, one of them mapped, and a notice that nobody receives."""
+    controls = [
+        {"control": "CC8.1", "title": "Changes are authorized, tested and approved", "section": "Change management"},
+        {"control": "CC7.1", "title": "Vulnerabilities are looked for", "section": "Operations"},
+    ]
+    writer.write("createFramework", "CreateFrameworkInput", name="soc2", title="SOC 2", controls=controls)
+    tested = {"attestation": {"name": "unit-tests", "type": "junit"}}
+    writer.write("mapControl", "MapControlInput", framework="soc2", control="CC8.1", requirements=[tested])
+    writer.write(
+        "createNotice",
+        "CreateNoticeInput",
+        name="red-production",
+        channel="WEBHOOK",
+        triggers=["KEY_EXPIRING"],
+        url="https://hooks.example.com/muniment",
     )
 
 
