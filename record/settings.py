@@ -57,6 +57,12 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         None, description="URL under which people reach this server, for links in archives and notices."
     )
+    session_hours: float = Field(
+        12.0,
+        gt=0,
+        le=720,
+        description="How long a browser stays signed in to the console; a key's own expiry ends it sooner.",
+    )
     log_format: str = Field("json", pattern="^(json|text)$", description="`json` for machines, `text` for people.")
     database_connections_max: int = Field(20, ge=1, le=500, description="Connections to PostgreSQL of one process.")
     database_timeout_seconds: float = Field(

@@ -10,7 +10,8 @@ nothing is written by GET. One operation for each request: no batches, no multip
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import strawberry
@@ -21,7 +22,7 @@ from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 
 from api.graphql import ide, json, websockets
 from api.graphql.answers import Answer, Answers, answer_of
-from api.graphql.asking import Asking, as_error
+from api.graphql.asking import Again, Asking, as_error
 from api.graphql.questions import InvalidDocument
 from api.graphql.streams import event_stream
 from api.identity import Identity, Recognised
@@ -43,6 +44,14 @@ class _NotServed(Exception):  # noqa: N818 (an answer, not a fault)
         super().__init__(message)
         self.status = status
         self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """An answer that is not kept: it has errors, it was a write, or it shows more than the record. `size`: the ledger's then."""
+
+    body: dict[str, Any]
+    size: int
 
 
 class View(GraphQL[Any, None]):
@@ -105,35 +114,45 @@ class View(GraphQL[Any, None]):
         )
         authorization = headers[b"authorization"].decode("latin-1")
         recognised = await self._identity.recognise(authorization)
+
+        def again() -> Awaitable[Recognised]:
+            return self._identity.recognise(authorization)
+
         if media == EVENTS:
             question, operation = self.asking.read(json.decode(body))
-            context = self.asking.context(operation, recognised, authorization, request_id_of(scope))
+            context = self.asking.context(operation, recognised, again, request_id_of(scope))
             await event_stream(self.asking.results(question, operation, context))(scope, receive, send)
             return
         asked = hashlib.sha256(media.encode() + body).digest()
-        answer = self.answers.find(recognised.sight, recognised.head.size, asked, now=self._clock.now())
+        answer: Answer | Passing | None = self.answers.find(
+            recognised.sight, recognised.head.size, asked, now=self._clock.now()
+        )
         if answer is None:
-            answer = await self._ask(scope, send, json.decode(body), media, asked, recognised, authorization)
-        if answer is not None:
+            request_id = request_id_of(scope)
+            answer = await self.outcome(json.decode(body), asked, recognised, again, request_id, media=media)
+        if isinstance(answer, Answer):
             await _send_answer(send, answer, headers.get(b"if-none-match"))
+            return
+        seen_at = (b"muniment-ledger-size", str(answer.size).encode())
+        await _send(send, 200, media, json.encode(answer.body), [(b"cache-control", b"no-store"), seen_at])
 
-    async def _ask(
+    async def outcome(
         self,
-        scope: Scope,
-        send: Send,
         payload: object,
-        media: str,
         asked: bytes,
         recognised: Recognised,
-        authorization: str,
-    ) -> Answer | None:
-        """Asks the schema. A whole answer is kept and given back; anything else is sent from here."""
+        again: Again,
+        request_id: str,
+        *,
+        media: str = JSON,
+    ) -> "Answer | Passing":
+        """Asks the schema. A whole answer to a question is kept under `asked`; anything else is only given back."""
         question, operation = self.asking.read(payload)
         if operation.kind is OperationType.SUBSCRIPTION:
             raise InvalidInput(
                 f"A subscription is not answered once. Accept {EVENTS}, or use a WebSocket with graphql-transport-ws."
             )
-        context = self.asking.context(operation, recognised, authorization, request_id_of(scope))
+        context = self.asking.context(operation, recognised, again, request_id)
         result = await self.asking.execute(question, operation, context)
         if result.errors and result.data is None and all(error.path is None for error in result.errors):
             raise InvalidDocument(result.errors)
@@ -141,9 +160,7 @@ class View(GraphQL[Any, None]):
             said: dict[str, Any] = {"data": result.data}
             if result.errors:
                 said["errors"] = self._formatted(result.errors)
-            seen_at = (b"muniment-ledger-size", str(context.head.size).encode())
-            await _send(send, 200, media, json.encode(said), [(b"cache-control", b"no-store"), seen_at])
-            return None
+            return Passing(said, context.head.size)
         size = context.pinned_size if context.is_pinned else recognised.head.size
         body = json.encode({"data": result.data})
         answer = answer_of(body, media_type=media, size=size, holds_until=context.holds_until)
