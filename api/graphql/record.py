@@ -17,6 +17,7 @@ from api.graphql.connections import Connection
 from api.graphql.context import Info
 from api.graphql.controls import Framework, control_of, framework_named, framework_of, framework_page
 from api.graphql.deployments import Deployment, deployment_of
+from api.graphql.differences import SnapshotDifference, difference_of
 from api.graphql.environments import Environment, environment_named, environment_of, environment_page
 from api.graphql.flows import Flow, flow_named, flow_page
 from api.graphql.gate import ASSERT_ARTIFACT, AssertArtifactResult, By, assert_artifact
@@ -27,7 +28,7 @@ from api.graphql.nodes import Node, split_id, uuid_in
 from api.graphql.notices import Notice, delivery_of, notice_named, notice_of, notice_page
 from api.graphql.organization import Organization
 from api.graphql.policies import Policy, policy_named, policy_of, policy_page, try_policy
-from api.graphql.snapshots import Snapshot, SnapshotDifference, difference_of, snapshot_named
+from api.graphql.snapshots import Snapshot, snapshot_named
 from api.graphql.trails import Trail, trail_named
 from api.graphql.verdicts import Verdict
 from api.graphql.waivers import Waiver, waiver_asked, waiver_of, waivers_asked
