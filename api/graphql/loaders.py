@@ -95,6 +95,7 @@ class Loaders:
     previous_deployments = _by(deployment_queries.previous)
     policies_of_environments = _by(policy_queries.attached_to)
     judgements = _by(presence.judged_by_attached)
+    snapshots_judged = _by(presence.snapshots_judged)
     entries = _by(ledger_queries.entries_at)
     judgements_of_snapshots = _by(judgement_queries.of_snapshots)
 

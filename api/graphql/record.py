@@ -17,6 +17,8 @@ from api.graphql.context import Info
 from api.graphql.controls import Framework, framework_named, framework_page
 from api.graphql.deployments import Deployment, deployment_of
 from api.graphql.environments import Environment, environment_named, environment_page
+from api.graphql.differences import SnapshotDifference, difference_of
+from api.graphql.environments import Environment, environment_named, environment_of, environment_page
 from api.graphql.flows import Flow, flow_named, flow_page
 from api.graphql.gate import ASSERT_ARTIFACT, AssertArtifactResult, By, assert_artifact
 from api.graphql.judgements import Judgement, judgements_lately
@@ -27,6 +29,8 @@ from api.graphql.organization import Organization
 from api.graphql.policies import Policy, policy_named, policy_page, try_policy
 from api.graphql.searching import ABOUT_SEARCH, SearchHit, search
 from api.graphql.snapshots import Snapshot, SnapshotDifference, difference_of, snapshot_named
+from api.graphql.policies import Policy, policy_named, policy_of, policy_page, try_policy
+from api.graphql.snapshots import Snapshot, snapshot_named
 from api.graphql.trails import Trail, trail_named
 from api.graphql.verdicts import Verdict
 from api.graphql.waivers import Waiver, waiver_asked, waivers_asked

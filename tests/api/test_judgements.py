@@ -113,6 +113,39 @@ async def test_a_snapshot_shows_the_verdict_of_its_day(client: Client) -> None:
     assert after[0]["verdictThen"] == {"status": "UNKNOWN", "changed": True}
 
 
+async def test_what_is_said_of_a_snapshot_now_stands_beside_what_was_said_then(client: Client) -> None:
+    await Place(client.court.organization, client.court.caller, "prod").runs(2)
+    await Place.make(client.court.organization, "all", "logical", included=("prod",))
+    await client.court.judge()
+    said = await client.ask(
+        """{ record { environment(name: "prod") { verdict { status }
+          snapshots { nodes { number verdict { status reasons { subject outcome } } verdictThen { status } } } }
+          snapshot(expression: "all") { verdict { status } } } }"""
+    )
+
+    shown = said["record"]["environment"]["snapshots"]["nodes"]
+    assert [(each["number"], each["verdictThen"]["status"], each["verdict"]["status"]) for each in shown] == [
+        (2, "UNKNOWN", "UNKNOWN"),
+        (1, "INCOMPLETE", "COMPLIANT"),
+    ]
+    assert "app-1" in shown[1]["verdict"]["reasons"][0]["subject"]
+    assert said["record"]["environment"]["verdict"]["status"] == "UNKNOWN"
+    assert said["record"]["snapshot"]["verdict"]["status"] == "UNKNOWN"
+
+
+async def test_a_page_of_snapshots_is_judged_with_as_many_statements_as_one(client: Client) -> None:
+    for numbers in ((1, 2), (1,), (2, 3), (1, 3)):
+        await Place(client.court.organization, client.court.caller, "prod").runs(*numbers)
+    counts = []
+    for first in (1, 2, 5):  # the first of them recognises the key
+        client.database.sent.clear()
+        asked = f"snapshots(first: {first}) {{ nodes {{ verdict {{ status }} verdictThen {{ status }} }} }}"
+        await client.ask(f'{{ record {{ environment(name: "prod") {{ {asked} }} }} }}')
+        counts.append(len(client.database.sent))
+
+    assert counts[1] == counts[2]
+
+
 async def test_a_logical_environments_snapshot_has_no_verdict_of_its_own(client: Client) -> None:
     await Place.make(client.court.organization, "all", "logical", included=("prod",))
     said = await client.ask('{ record { snapshot(expression: "all") { verdictThen { status } } } }')

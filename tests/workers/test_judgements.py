@@ -139,9 +139,12 @@ async def test_under_light_load_every_judgement_follows_its_cause_within_two_sec
 async def test_a_thousand_trails_at_once_are_judged_each_once(bench: Bench, begin: Begin) -> None:
     count = 1_000
     begin()
+    await bench.organization.trail(bench.caller, "warm")
+    await bench.attest("warm")
+    await bench.count(1)
     await asyncio.gather(*(bench.organization.trail(bench.caller, f"t{number}") for number in range(count)))
     await asyncio.gather(*(bench.attest(f"t{number}") for number in range(count)))
-    found = await bench.count(count)
+    found = (await bench.count(1 + count))[1:]
 
     told("a thousand trails", found)
     assert len({row["subject_id"] for row in found}) == len(found) == count
