@@ -8,6 +8,7 @@ from uuid import UUID
 import strawberry
 
 from api.graphql.access import Principal, key_of
+from api.graphql.adoption import Adoption, adoption_of
 from api.graphql.approvals import ABOUT_APPROVAL, ABOUT_QUEUE, Approval, approval_asked, approval_of, approval_queue
 from api.graphql.archives import Archive, archive_of, archive_page
 from api.graphql.artifacts import Artifact, artifact_of, whole_fingerprint
@@ -33,6 +34,7 @@ from api.graphql.verdicts import Verdict
 from api.graphql.waivers import Waiver, waiver_asked, waiver_of, waivers_asked
 from record.access import queries as access
 from record.access.rules import Action
+from record.adoption.rules import Bucket
 from record.attestations import queries as attestations
 from record.clock import to_rfc3339
 from record.ids import (
@@ -219,6 +221,18 @@ class Record:
     @strawberry.field(description="The notice of this name; null when there is none. Needs the role admin.")
     async def notice(self, info: Info, name: str) -> Notice | None:
         return await notice_named(info, self.moment, name)
+
+    @strawberry.field(
+        description="How far delivery is reported, evidenced and confirmed in a period. Needs a role that is not narrowed."
+    )
+    async def adoption(
+        self,
+        info: Info,
+        since: Annotated[datetime, strawberry.argument(name="from", description="Where the window begins, inclusive.")],
+        until: Annotated[datetime, strawberry.argument(name="to", description="Where the window ends, exclusive.")],
+        by: Annotated[Bucket, strawberry.argument(description="How long its periods are.")] = Bucket.WEEK,
+    ) -> Adoption:
+        return await adoption_of(info, self.moment, since, until, by)
 
     @strawberry.field(description="The newest version of each custom attestation type.")
     async def attestation_types(self, info: Info) -> list[AttestationType]:
