@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from benchmarks import growth, reads, writes
+from benchmarks import growth, reads, runtime, writes
 from benchmarks.rig import Rig
 from benchmarks.turns import Options, Outcome
 
@@ -16,6 +16,7 @@ CASES: Final[dict[str, Callable[[Rig, Options], Awaitable[Outcome]]]] = {
     "writes": writes.measure,
     "reads": reads.measure,
     "growth": growth.measure,
+    "runtime": runtime.measure,
 }
 
 

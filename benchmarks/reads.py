@@ -59,12 +59,12 @@ async def measure(rig: Rig, options: Options) -> Outcome:
         ("page of 50 trails", pages, 50, PAGE_OF_FLOOR),
         ("page of 50, with reasons", pages_with_reasons, 50, None),
     ):
-        _against_rows(rig, forgetful.port, case, bodies, owner, rows, at_least, options, outcome)
+        against_rows(rig, forgetful.port, case, bodies, owner, rows, at_least, options, outcome)
     _again(rig, remembering.port, deliveries, size, owner, options, outcome)
     return outcome
 
 
-def _against_rows(
+def against_rows(
     rig: Rig,
     port: int,
     case: str,

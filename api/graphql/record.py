@@ -407,6 +407,14 @@ async def _policy(info: Info, moment: Moment, key: str) -> Node | None:
     return await policy_of(info, moment, PolicyId(UUID(key)))
 
 
+async def _notice(info: Info, moment: Moment, key: str) -> Node | None:
+    return await notice_of(info, moment, UUID(key))
+
+
+async def _delivery(info: Info, moment: Moment, key: str) -> Node | None:
+    return await delivery_of(info, moment, UUID(key))
+
+
 async def _framework(info: Info, moment: Moment, key: str) -> Node | None:
     return await framework_of(info, moment, FrameworkId(UUID(key)))
 
@@ -414,14 +422,6 @@ async def _framework(info: Info, moment: Moment, key: str) -> Node | None:
 async def _control(info: Info, moment: Moment, key: str) -> Node | None:
     framework_id, _, control = key.partition("/")
     return await control_of(info, moment, FrameworkId(UUID(framework_id)), control)
-
-
-async def _notice(info: Info, moment: Moment, key: str) -> Node | None:
-    return await notice_of(info, moment, UUID(key))
-
-
-async def _delivery(info: Info, moment: Moment, key: str) -> Node | None:
-    return await delivery_of(info, moment, UUID(key))
 
 
 async def _archive(info: Info, moment: Moment, key: str) -> Node | None:
@@ -432,8 +432,8 @@ _FINDERS = {
     "ApiKey": _key,
     "Approval": _approval,
     "Archive": _archive,
-    "Control": _control,
     "Delivery": _delivery,
+    "Control": _control,
     "Deployment": _deployment,
     "Environment": _environment,
     "Flow": _flow,

@@ -66,9 +66,9 @@ async def report(
                 receipt = await queries.note_report(connection, moment, reporting.environment_id, index)
                 return SnapshotReported(newest.number, False, tuple(refused), receipt)
             before = await snapshots.before(connection, moment, newest)
-        drafts = await asyncio.to_thread(_drafts, reporting, before, members, refused, state)
+        made = await asyncio.to_thread(drafts, reporting, before, members, refused, state)
         try:
-            receipt = await record.ledger.append_together(caller, drafts, idempotency=idempotency)
+            receipt = await record.ledger.append_together(caller, made, idempotency=idempotency)
         except AlreadyRecorded:
             continue  # another report came in between: compare with that
         return SnapshotReported(receipt.body["number"], True, tuple(refused), receipt)
@@ -94,7 +94,7 @@ def _traced(members: Mapping[Fingerprint, Member], flows: Mapping[str, tuple[str
     }
 
 
-def _drafts(
+def drafts(
     environment: Environment,
     before: Before,
     members: Mapping[Fingerprint, Member],

@@ -6,14 +6,13 @@ none of its findings. Everything else is examined by the trails' own rules, when
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from record.artifacts.rules import Docket, about, open_docket
 from record.attestations.rules import AttestationFact
 from record.ids import EntryIndex
-from record.policies.courses import SATISFIED, Course
+from record.policies.courses import Course
 from record.policies.expressions import Value, known_of
 from record.policies.facts import ArtifactFacts, Membership
 from record.trails.facts import ArtifactFact, TrailFacts
@@ -56,68 +55,91 @@ class Held(NamedTuple):
         return f"artifact {self.report.template_name} {self.report.fingerprint[:12]}…"
 
 
-class Case(NamedTuple):
-    """One membership, laid out: what conditions read, and what was attested of the artifact and of its trail."""
-
-    membership: Membership
-    artifact: ArtifactFacts
-    place: str
-    known: dict[str, Value]
-    own: Held
-    trails: Held
-    layout: "Layout"
-    answers: dict[str, Found]
-    """What was found already, by what was asked: policies tend to ask the same."""
+Single: TypeAlias = "dict[str, AttestationFact | None]"
+"""Attestations by name or by type; None where there are several."""
 
 
-@dataclass(slots=True)
 class Layout:
     """A trail's facts by what they are about. Examined when somebody asks how the trail stands."""
 
-    trail: TrailFacts
-    now: datetime
-    held: Held
-    by_fingerprint: dict[str, list[AttestationFact]]
-    awaits: bool
-    """Whether anything was attested ahead of its artifact: then only the docket knows what is about an artifact."""
-    kept_docket: Docket | None = None
-    kept_examination: tuple[Examination, Course] | None = None
-    kept_plain: bool | None = None
-    kept_latest: dict[str, EntryIndex] | None = None
+    __slots__ = (
+        "_docket",
+        "_examination",
+        "_held",
+        "_latest",
+        "_plain",
+        "by_fingerprint",
+        "is_simple",
+        "now",
+        "on_trail",
+        "trail",
+    )
+
+    def __init__(self, trail: TrailFacts, now: datetime) -> None:
+        self.trail = trail
+        self.now = now
+        self.on_trail: list[AttestationFact] = []
+        self.by_fingerprint: dict[str, list[AttestationFact]] = {}
+        self.is_simple = True
+        """Whether nothing was overridden, and nothing attested ahead of its artifact."""
+        self._held: Held | None = None
+        self._docket: Docket | None = None
+        self._examination: tuple[Examination, Course] | None = None
+        self._plain: bool | None = None
+        self._latest: dict[str, EntryIndex] | None = None
+        for fact in trail.attestations:
+            if fact.overrides is not None:
+                self.is_simple = False
+            if fact.fingerprint is not None:
+                held = self.by_fingerprint.get(fact.fingerprint)
+                if held is None:
+                    self.by_fingerprint[fact.fingerprint] = [fact]
+                else:
+                    held.append(fact)
+            elif fact.template_name is not None:
+                self.is_simple = False
+            else:
+                self.on_trail.append(fact)
 
     @property
     def is_plain(self) -> bool:
         """Whether the trail is compliant, and time alone changes nothing about that."""
-        if self.kept_plain is None:
-            self.kept_plain = is_plainly_compliant(self.trail)
-        return self.kept_plain
+        if self._plain is None:
+            self._plain = self.is_simple and is_plainly_compliant(self.trail)
+        return self._plain
 
     def is_latest(self, report: ArtifactFact) -> bool:
         """Whether nothing was reported later under its template name: then it is a part of the trail's own verdict."""
         if len(self.trail.artifacts) == 1:
             return self.trail.artifacts[0].entry_index == report.entry_index
-        if self.kept_latest is None:
-            self.kept_latest = {}
+        if self._latest is None:
+            self._latest = {}
             for each in self.trail.artifacts:
-                if each.entry_index > self.kept_latest.get(each.template_name, -1):
-                    self.kept_latest[each.template_name] = each.entry_index
-        return self.kept_latest.get(report.template_name) == report.entry_index
+                if each.entry_index > self._latest.get(each.template_name, -1):
+                    self._latest[each.template_name] = each.entry_index
+        return self._latest.get(report.template_name) == report.entry_index
 
     @property
     def docket(self) -> Docket:
-        if self.kept_docket is None:
-            self.kept_docket = open_docket(self.trail, now=self.now)
-        return self.kept_docket
+        if self._docket is None:
+            self._docket = open_docket(self.trail, now=self.now)
+        return self._docket
+
+    def held(self) -> Held:
+        """What was attested of the trail."""
+        if self._held is None:
+            self._held = _held(self.on_trail, None, self.trail.name)
+        return self._held
 
     def own(self, report: ArtifactFact) -> Held:
         """What was attested of the artifact as it was reported there."""
-        facts: Iterable[AttestationFact]
-        facts = about(self.docket, report) if self.awaits else self.by_fingerprint.get(report.fingerprint, ())
-        return _held(facts, report, self.trail.name)
+        if self.is_simple:
+            return _held(self.by_fingerprint.get(report.fingerprint, ()), report, self.trail.name)
+        return _held(about(self.docket, report), report, self.trail.name)
 
     def examination(self) -> tuple[Examination, Course]:
         """How the trail stands now, and how that goes on."""
-        if self.kept_examination is None:
+        if self._examination is None:
             examination = examine_docket(self.docket)
             later, status, until = [], examination.status, examination.holds_until()
             while until is not None:
@@ -126,11 +148,59 @@ class Layout:
                     later.append((until, following.status))
                     status = following.status
                 until = following.holds_until()
-            self.kept_examination = (
-                examination,
-                Course(examination.status, tuple(later)) if later else _course(examination),
-            )
-        return self.kept_examination
+            self._examination = examination, Course(examination.status, tuple(later))
+        return self._examination
+
+
+class Case:
+    """One membership, laid out: what conditions read, and what was attested of the artifact and of its trail.
+
+    `answers` are what was found already, by what was asked: policies tend to ask the same. `named` and `typed` hold every
+    attestation on both subjects of a simple trail, so that most questions are answered by looking once.
+    """
+
+    __slots__ = ("_known", "_own", "answers", "artifact", "layout", "membership", "named", "place", "typed")
+
+    def __init__(
+        self, membership: Membership, artifact: ArtifactFacts, layout: Layout, known: dict[str, Value]
+    ) -> None:
+        self.membership = membership
+        self.artifact = artifact
+        self.layout = layout
+        self.place = f"trail {membership.flow}/{layout.trail.name}"
+        self.answers: dict[str, Found] = {}
+        self.named: Single = {}
+        self.typed: Single = {}
+        self._known: tuple[dict[str, Value], bool] = known, False
+        self._own: Held | None = None
+        if layout.is_simple:
+            named, typed = self.named, self.typed
+            for facts in (layout.by_fingerprint.get(membership.artifact.fingerprint, ()), layout.on_trail):
+                for fact in facts:
+                    named[fact.name] = None if fact.name in named else fact
+                    typed[fact.type] = None if fact.type in typed else fact
+
+    @property
+    def known(self) -> dict[str, Value]:
+        """What conditions read."""
+        known, is_whole = self._known
+        if not is_whole:
+            artifact = self.artifact
+            known = {**known, "artifact.name": artifact.name, "artifact.fingerprint": artifact.fingerprint}
+            self._known = known, True
+        return known
+
+    @property
+    def own(self) -> Held:
+        """What was attested of the artifact."""
+        if self._own is None:
+            self._own = self.layout.own(self.membership.artifact)
+        return self._own
+
+    @property
+    def trails(self) -> Held:
+        """What was attested of its trail."""
+        return self.layout.held()
 
 
 class Bench:
@@ -153,45 +223,17 @@ class Bench:
         trail = membership.trail
         layout = self._layouts.get(id(trail))
         if layout is None:
-            layout = self._layouts[id(trail)] = _laid_out(trail, self.now)
-        known = self._known_of(membership).copy()
-        known["artifact.name"], known["artifact.fingerprint"] = artifact.name, artifact.fingerprint
-        place = f"trail {membership.flow}/{trail.name}"
-        return Case(membership, artifact, place, known, layout.own(membership.artifact), layout.held, layout, {})
-
-    def _known_of(self, membership: Membership) -> dict[str, Value]:
+            layout = self._layouts[id(trail)] = Layout(trail, self.now)
         key = membership.flow, id(membership.flow_tags)
         kept = self._flows.get(key)
         if kept is None:
             known = known_of(flow=membership.flow, tags=membership.flow_tags, artifact=None, fingerprint="")
             kept = self._flows[key] = membership.flow_tags, known
-        return kept[1]
+        return Case(membership, artifact, layout, kept[1])
 
 
 def _entry_index(membership: Membership) -> EntryIndex:
     return membership.artifact.entry_index
-
-
-def _course(examination: Examination) -> Course:
-    return SATISFIED if examination.status is SATISFIED.status else Course(examination.status)
-
-
-def _laid_out(trail: TrailFacts, now: datetime) -> Layout:
-    on_trail: list[AttestationFact] = []
-    by_fingerprint: dict[str, list[AttestationFact]] = {}
-    awaits = False
-    for fact in trail.attestations:
-        if fact.fingerprint is not None:
-            held = by_fingerprint.get(fact.fingerprint)
-            if held is None:
-                by_fingerprint[fact.fingerprint] = [fact]
-            else:
-                held.append(fact)
-        elif fact.template_name is not None:
-            awaits = True
-        else:
-            on_trail.append(fact)
-    return Layout(trail, now, _held(on_trail, None, trail.name), by_fingerprint, awaits)
 
 
 def _held(facts: Iterable[AttestationFact], report: ArtifactFact | None, trail: str) -> Held:
@@ -199,13 +241,9 @@ def _held(facts: Iterable[AttestationFact], report: ArtifactFact | None, trail: 
     overrides: dict[str, AttestationFact] = {}
     for fact in facts:
         if fact.overrides is None:
-            same = by_name.get(fact.name)
-            if same is None:
-                by_name[fact.name] = [fact]
-            else:
-                same.append(fact)
+            by_name.setdefault(fact.name, []).append(fact)
         else:
             other = overrides.get(fact.overrides)
             if other is None or other.entry_index < fact.entry_index:
                 overrides[fact.overrides] = fact
-    return Held(dict(sorted(by_name.items())) if len(by_name) > 1 else by_name, overrides, report, trail)
+    return Held(dict(sorted(by_name.items())), overrides, report, trail)

@@ -63,20 +63,19 @@ def followed(status_at: Callable[[datetime], Status], instants: Iterable[datetim
 
 def worst_of(courses: Sequence[Course]) -> Course:
     """The course of a whole from those of its parts."""
-    if len(courses) == 1:
-        return courses[0]
-    if courses.count(SATISFIED) == len(courses) and courses:
-        return SATISFIED
+    deciding = [course for course in courses if course is not SATISFIED] or courses[:1]
+    if len(deciding) == 1:
+        return deciding[0]
     counts = [0, 0, 0, 0]
     changes = False
-    for status, later in courses:
+    for status, later in deciding:
         counts[_RANKS[status._value_]] += 1
         if later:
             changes = True
     first = _worst(counts)
     if not changes:
         return Course(first)
-    return _first_to_end(courses) or _swept(courses, counts, first)
+    return _first_to_end(deciding) or _swept(deciding, counts, first)
 
 
 def _first_to_end(courses: Sequence[Course]) -> Course | None:

@@ -33,20 +33,44 @@ _RIGHT, _MISSING = Status.COMPLIANT, Status.INCOMPLETE
 
 def attested(rule: Attested, case: Case) -> Found:
     """How a rule that asks for an attestation fared in one trail."""
-    answer = answered(rule, case)
-    if answer is None:
-        answer = case.answers[rule.asks] = _nobody(rule, case)
-    return answer
+    return plainly(rule, case) or _at_length(rule, case)
 
 
-def answered(rule: Attested, case: Case) -> Found | None:
-    """The same; None when nothing answers and nobody asked yet for words to say so."""
+def plainly(rule: Attested, case: Case) -> Found | None:
+    """The answer when there is one attestation that answers and it is good in every respect, which most are. None: look closer."""
+    name, asked = rule.name, rule.type
+    fact = case.named.get(name) if name is not None else case.typed.get(asked) if asked is not None else None
+    if fact is None or not (fact.compliant or not rule.must_be_compliant):
+        return None
+    if asked is not None and asked != fact.type:
+        return None
+    index, where, max_age = fact.entry_index, rule.where, rule.max_age
+    if where is not None and where.test(case.artifact.counts.get(index, _NO_COUNTS)) is not True:
+        return None
+    if max_age is None:
+        return SATISFIED, case.place, fact.explanation, None, index, ()
+    at = case.artifact.attested_at.get(index)
+    if at is None or (end := at + max_age) <= case.layout.now:
+        return None
+    course = tuple.__new__(Course, (_RIGHT, ((end, _MISSING),)))  # what `Course` does, in half the time
+    return course, case.place, fact.explanation, None, index, ()
+
+
+def is_absent(rule: Attested, case: Case) -> bool:
+    """Whether nothing answers, as far as that can be told without looking closer."""
+    if not case.layout.is_simple:
+        return False
+    if rule.name is not None:
+        return rule.name not in case.named
+    return rule.answering is not None and rule.answering.isdisjoint(case.typed)
+
+
+def _at_length(rule: Attested, case: Case) -> Found:
     answer = case.answers.get(rule.asks)
     if answer is None:
         answers = _of_any_name(rule, case) if rule.name is None else _of_name(rule, rule.name, case)
-        if not answers:
-            return None
-        answer = case.answers[rule.asks] = answers[0] if len(answers) == 1 else _of_several(answers)
+        answer = answers[0] if len(answers) == 1 else _of_several(answers) if answers else _nobody(rule, case)
+        case.answers[rule.asks] = answer
     return answer
 
 
@@ -93,27 +117,16 @@ def _nobody(rule: Attested, case: Case) -> Found:
 def _answer(
     rule: Attested, held: Held, name: str, fact: AttestationFact, facts: list[AttestationFact], case: Case
 ) -> Found:
-    """How the deciding attestation of a name answers. Most are good in every respect: those need no second look."""
+    """How the deciding attestation of a name answers."""
     accepted = rule.answering
     if accepted is not None and fact.type not in accepted:
         said = f"{name} was attested as {fact.type}, and {rule.type} is asked for."
         return found(WRONG, case.place, said, f"Attest {name} on {held.subject} as {rule.type}.", fact.entry_index)
     override = held.overrides.get(name)
-    if override is None and (fact.compliant or not rule.must_be_compliant):
-        index, where = fact.entry_index, rule.where
-        if where is None or where.test(case.artifact.counts.get(index, _NO_COUNTS)) is True:
-            if rule.max_age is None:
-                return SATISFIED, case.place, fact.explanation, None, index, ()
-            at = case.artifact.attested_at.get(index)
-            if at is not None and (end := at + rule.max_age) > case.layout.now:
-                return _until(end), case.place, fact.explanation, None, index, ()
     answer = _Answer(rule, held, fact, override, _target(rule, override, facts), case.artifact)
     now = case.layout.now
-    return found(followed(answer.status_at, answer.instants(), now=now), case.place, *answer.told(now))
-
-
-def _until(end: datetime) -> Course:
-    return tuple.__new__(Course, (_RIGHT, ((end, _MISSING),)))  # what `Course` does, in half the time
+    course = followed(answer.status_at, answer.instants(), now=now)
+    return found(SATISFIED if course == SATISFIED else course, case.place, *answer.told(now))
 
 
 def _target(rule: Attested, override: AttestationFact | None, facts: list[AttestationFact]) -> AttestationFact | None:

@@ -92,6 +92,11 @@ class Condition:
     names: tuple[str, ...] = field(compare=False)
     """Every name that it compares, in the order of the text; a name that only stands in `exists()` is not among them."""
 
+    @property
+    def is_of_artifact(self) -> bool:
+        """Whether it surely looks at nothing of a flow: then it is the same in all trails of an artifact."""
+        return "flow" not in self.text
+
     def undecided_because(self, facts: Facts) -> str:
         """Why the condition is neither true nor false of these facts, as the end of a sentence."""
         absent = list(dict.fromkeys(name for name in self.names if facts.get(name) is None))

@@ -179,36 +179,39 @@ async def environments_of(connection: Connection, moment: Moment, policy_ids: Se
 # --- what policies judge by
 
 _REPORTS = """
-SELECT r.fingerprint, r.entry_index, r.template_name, r.commit, r.name, r.trail_id,
-       t.name AS trail, t.flow_id, t.template_version, t.own_template
+SELECT r.*, f.name AS flow, f.tags, f.template
 FROM (
-    SELECT DISTINCT ON (fingerprint, trail_id, template_name)
-           fingerprint, trail_id, template_name, entry_index, commit, name
-    FROM record.artifacts WHERE org_id = $1 AND fingerprint = ANY($3::text[]) AND entry_index < $2
-    ORDER BY fingerprint, trail_id, template_name, entry_index DESC
+    SELECT r.fingerprint, r.entry_index, r.template_name, r.commit, r.name, r.trail_id,
+           t.name AS trail, t.flow_id, t.template_version, t.own_template,
+           row_number() OVER (PARTITION BY t.flow_id, t.template_version) = 1 AS is_first
+    FROM (
+        SELECT DISTINCT ON (fingerprint, trail_id, template_name)
+               fingerprint, trail_id, template_name, entry_index, commit, name
+        FROM record.artifacts WHERE org_id = $1 AND fingerprint = ANY($3::text[]) AND entry_index < $2
+        ORDER BY fingerprint, trail_id, template_name, entry_index DESC
+    ) r
+    CROSS JOIN LATERAL (
+        SELECT v.name, v.flow_id, v.template_version, v.own_template FROM record.trails v
+        WHERE v.org_id = $1 AND v.trail_id = r.trail_id AND v.entry_index < $2 ORDER BY v.entry_index DESC LIMIT 1
+    ) t
 ) r
-CROSS JOIN LATERAL (
-    SELECT v.name, v.flow_id, v.template_version, v.own_template FROM record.trails v
-    WHERE v.org_id = $1 AND v.trail_id = r.trail_id AND v.entry_index < $2 ORDER BY v.entry_index DESC LIMIT 1
-) t ORDER BY r.entry_index"""
-
-_FLOWS = """
-SELECT asked.flow_id, asked.version, f.name, f.tags, t.template
-FROM unnest($3::uuid[], $4::int[]) AS asked (flow_id, version)
-CROSS JOIN LATERAL (
-    SELECT v.name, v.tags FROM record.flows v
-    WHERE v.org_id = $1 AND v.flow_id = asked.flow_id AND v.entry_index < $2 ORDER BY v.entry_index DESC LIMIT 1
-) f
-JOIN record.flow_templates t ON t.org_id = $1 AND t.flow_id = asked.flow_id AND t.version = asked.version"""
+LEFT JOIN LATERAL (
+    SELECT v.name, v.tags, t.template FROM record.flows v
+    JOIN record.flow_templates t ON t.org_id = $1 AND t.flow_id = r.flow_id AND t.version = r.template_version
+    WHERE r.is_first AND v.org_id = $1 AND v.flow_id = r.flow_id AND v.entry_index < $2
+    ORDER BY v.entry_index DESC LIMIT 1
+) f ON true"""
+"""Flows and templates come with the first of their reports only: thousands of trails share a few."""
 
 _ATTESTATIONS = """
 SELECT entry_index, attestation_id, name, type, compliant, explanation, fingerprint, template_name, commit, overrides,
        expires_at, trail_id, at, CASE WHEN type = ANY($4::text[]) OR '*' = ANY($4::text[]) THEN summary::text END AS summary
-FROM record.attestations WHERE org_id = $1 AND trail_id = ANY($3::uuid[]) AND entry_index < $2 ORDER BY entry_index"""
+FROM record.attestations WHERE org_id = $1 AND trail_id = ANY($3::uuid[]) AND entry_index < $2"""
+"""In no order: the rules need none, and sorting thousands of wide rows takes longer than finding them."""
 
 _ARTIFACTS = """
 SELECT entry_index, fingerprint, template_name, commit, name, trail_id
-FROM record.artifacts WHERE org_id = $1 AND trail_id = ANY($3::uuid[]) AND entry_index < $2 ORDER BY entry_index"""
+FROM record.artifacts WHERE org_id = $1 AND trail_id = ANY($3::uuid[]) AND entry_index < $2"""
 
 _COUNT_MAX = 10**15
 
@@ -216,32 +219,27 @@ _COUNT_MAX = 10**15
 async def facts_about(
     connection: Connection, moment: Moment, fingerprints: Sequence[str], *, counted: Collection[str] = ()
 ) -> list[ArtifactFacts]:
-    """What trails say of artifacts, in the order asked: four statements, however many artifacts.
+    """What trails say of artifacts, in the order asked: three statements, however many artifacts.
 
     `counted` are the types of attestations whose counts are wanted (`forms.Policy.counted_types`). What an artifact is called
     where it runs, its approvals, waivers and runs are others' to add with `dataclasses.replace`; it has the name of its
     newest report here.
     """
-    found = _Found()
-    reports = await connection.fetch(_REPORTS, moment.org_id, moment.size, list(dict.fromkeys(fingerprints)))
-    if reports:
-        pairs = {(row["flow_id"], row["template_version"]): None for row in reports}
-        versions = [flow_id for flow_id, _ in pairs], [version for _, version in pairs]
-        for flow in await connection.fetch(_FLOWS, moment.org_id, moment.size, *versions):
-            found.flow(flow)
-        trail_ids = list({row["trail_id"]: None for row in reports})
-        asked = moment.org_id, moment.size, trail_ids
-        for row in await connection.fetch(_ATTESTATIONS, *asked, sorted(counted)):
-            found.attestation(row)
-        for row in await connection.fetch(_ARTIFACTS, *asked):
-            found.artifacts[row[5]].append(ArtifactFact._make(row[:5]))
+    asked = list(dict.fromkeys(fingerprints))
+    reports = await connection.fetch(_REPORTS, moment.org_id, moment.size, asked)
     members: dict[str, list[Membership]] = defaultdict(list)
-    for row in reports:
-        members[row["fingerprint"]].append(found.membership(row))
+    found = _Found()
+    if reports:
+        found.flows_of(reports)
+        ids = list({row["trail_id"]: None for row in reports})
+        found.attestations(await connection.fetch(_ATTESTATIONS, moment.org_id, moment.size, ids, sorted(counted)))
+        found.artifacts(await connection.fetch(_ARTIFACTS, moment.org_id, moment.size, ids))
+        for row in reports:
+            members[row[0]].append(found.membership(row))
     return [
         ArtifactFacts(
             fingerprint,
-            members[fingerprint][-1].artifact.name if fingerprint in members else "",
+            max(members[fingerprint], key=_place).artifact.name if fingerprint in members else "",
             tuple(members.get(fingerprint, ())),
             attested_at=found.attested_at,
             counts=found.counts,
@@ -250,45 +248,62 @@ async def facts_about(
     ]
 
 
+def _place(membership: Membership) -> EntryIndex:
+    return membership.artifact.entry_index
+
+
+_new = tuple.__new__
+"""As `_make` of a named tuple, without counting: an environment reads tens of thousands of rows."""
+
+
 @dataclass(slots=True)
 class _Found:
     """Rows as facts. Instants and counts are by entry, so one mapping serves all artifacts."""
 
     flows: dict[FlowId, tuple[str, dict[str, str]]] = field(default_factory=dict)
     templates: dict[tuple[FlowId, int], Template] = field(default_factory=dict)
-    attestations: dict[TrailId, list[AttestationFact]] = field(default_factory=lambda: defaultdict(list))
-    artifacts: dict[TrailId, list[ArtifactFact]] = field(default_factory=lambda: defaultdict(list))
+    attested: dict[TrailId, list[AttestationFact]] = field(default_factory=dict)
+    reported: dict[TrailId, list[ArtifactFact]] = field(default_factory=dict)
     attested_at: dict[EntryIndex, datetime] = field(default_factory=dict)
     counts: dict[EntryIndex, Mapping[str, int]] = field(default_factory=dict)
     trails: dict[TrailId, TrailFacts] = field(default_factory=dict)
 
-    def flow(self, row: Any) -> None:
-        flow_id, version, name, tags, template = row
-        self.templates[flow_id, version] = understood(template)
-        if flow_id not in self.flows:
-            self.flows[flow_id] = name, json.loads(tags)
+    def flows_of(self, rows: Sequence[Any]) -> None:
+        for row in rows:
+            if row["is_first"]:
+                self.templates[row["flow_id"], row["template_version"]] = understood(row["template"])
+                if row["flow_id"] not in self.flows:
+                    self.flows[row["flow_id"]] = row["flow"], json.loads(row["tags"])
 
-    def attestation(self, row: Any) -> None:
-        fact = AttestationFact._make(row[:11])
-        trail_id, at, summary = row[11:]
-        self.attestations[trail_id].append(fact)
-        self.attested_at[fact.entry_index] = at
-        if summary is not None:
-            self.counts[fact.entry_index] = _whole_numbers(summary)
+    def attestations(self, rows: Sequence[Any]) -> None:
+        attested, attested_at = self.attested, self.attested_at
+        for row in rows:
+            index, trail_id, at, summary = row[0], row[11], row[12], row[13]
+            held = attested.get(trail_id)
+            if held is None:
+                attested[trail_id] = held = []
+            held.append(_new(AttestationFact, row[:11]))
+            attested_at[index] = at
+            if summary is not None:
+                self.counts[index] = _whole_numbers(summary)
+
+    def artifacts(self, rows: Sequence[Any]) -> None:
+        for row in rows:
+            self.reported.setdefault(row[5], []).append(_new(ArtifactFact, row[:5]))
 
     def membership(self, row: Any) -> Membership:
-        fingerprint, index, template_name, commit, name, trail_id, trail, flow_id, version, own_template = row
+        fingerprint, index, template_name, commit, name, trail_id, trail, flow_id, version, own_template = row[:10]
         facts = self.trails.get(trail_id)
         if facts is None:
             facts = self.trails[trail_id] = TrailFacts(
                 trail,
                 self.templates[flow_id, version] if own_template is None else understood(own_template),
                 version,
-                tuple(self.attestations.get(trail_id, ())),
-                tuple(self.artifacts.get(trail_id, ())),
+                tuple(self.attested.get(trail_id, ())),
+                tuple(self.reported.get(trail_id, ())),
             )
         flow, tags = self.flows[flow_id]
-        return Membership(flow, tags, facts, ArtifactFact(index, fingerprint, template_name, commit, name))
+        return Membership(flow, tags, facts, _new(ArtifactFact, (index, fingerprint, template_name, commit, name)))
 
 
 @lru_cache(maxsize=4096)

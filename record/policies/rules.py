@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple, overload
 
 from record.policies.bench import Bench, Case, Found, found
 from record.policies.courses import MISSING, SATISFIED, UNDECIDED, Course, best_of, worst_of
-from record.policies.evidence import answered, attested, trail_compliance
+from record.policies.evidence import attested, is_absent, plainly, trail_compliance
 from record.policies.expressions import Condition, Value, known_of
 from record.policies.facts import ArtifactFacts
 from record.policies.forms import (
@@ -195,7 +195,13 @@ class Steps(Sequence[Reason]):
         return len(self._resolutions)
 
     def __iter__(self) -> Iterator[Reason]:
-        return iter([_reason(self._label, each) for each in self._resolutions])
+        new, label = tuple.__new__, self._label
+        return iter(
+            [
+                new(Reason, (label, subject, course[0], said, remedy, index, because))
+                for course, subject, said, remedy, index, because in self._resolutions
+            ]
+        )
 
     @overload
     def __getitem__(self, place: int) -> Reason: ...
@@ -270,14 +276,10 @@ def _trail_compliance(rule: TrailCompliance, before: _Before) -> list[Found]:
 
 
 def _attested(rule: Attested, before: _Before) -> list[Found]:
-    asks, applies = rule.asks, rule.applies
-    if applies is None:
-        return [case.answers.get(asks) or attested(rule, case) for case in before.cases]
-    test = applies.test
-    return [
-        case.answers.get(asks) or attested(rule, case) if test(case.known) is True else _attested_in(rule, case)
-        for case in before.cases
-    ]
+    if rule.applies is None:
+        return [plainly(rule, case) or attested(rule, case) for case in before.cases]
+    test = rule.applies.test
+    return [(test(case.known) is True and plainly(rule, case)) or _attested_in(rule, case) for case in before.cases]
 
 
 def _attested_in(rule: Attested, case: Case) -> Found:
@@ -312,9 +314,9 @@ def _one_of(rule: AnyOf, case: Case, now: datetime) -> Found:
 def _one_that_will_do(rule: AnyOf, case: Case) -> Found | None:
     """A choice without a condition that is satisfied for good: nobody needs to look at the others."""
     for each in rule.alternatives:
-        if each.applies is None:
-            one = answered(each, case)
-            if one is not None and one[0] is SATISFIED:
+        if each.applies is None and not is_absent(each, case):
+            one = attested(each, case)
+            if one[0] is SATISFIED:
                 return one
     return None
 
@@ -354,7 +356,7 @@ def _unless_excepted(
     exceptions: Sequence[Condition], cases: Sequence[Case], otherwise: Callable[[Case], Found]
 ) -> list[Found]:
     """What is found in each trail that no exception takes out."""
-    if not exceptions:
+    if not exceptions or (cases and _none_is_true_of(exceptions, cases[0])):
         return [otherwise(case) for case in cases]
     resolutions = []
     for case in cases:
@@ -367,6 +369,11 @@ def _unless_excepted(
             said = otherwise(case)
         resolutions.append(said)
     return resolutions
+
+
+def _none_is_true_of(exceptions: Sequence[Condition], case: Case) -> bool:
+    """Whether no exception can be true in any trail: those that look at nothing but the artifact are the same in all of them."""
+    return all(exception.is_of_artifact and exception.test(case.known) is False for exception in exceptions)
 
 
 def _excepted(exceptions: Sequence[Condition], known: dict[str, Value]) -> tuple[Condition | None, str]:
