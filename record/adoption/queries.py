@@ -38,12 +38,12 @@ _PERIOD: Final = """period AS (
 _RUNS: Final = f"""
 WITH runs AS (
     SELECT e.at, place.name AS environment, e.flows, e.at + make_interval(secs => place.grace_seconds) AS due,
-           EXISTS (
-               SELECT 1 FROM record.deployments d
-               WHERE d.org_id = $1 AND d.fingerprint = e.fingerprint AND d.environment_id = e.environment_id
-                 AND d.deployed_at <= e.at + make_interval(secs => place.grace_seconds) AND d.entry_index < $2
-           ) AS reported
-    FROM record.environment_events e {_PLACE.format(of="e")}
+           coalesce(first.at <= e.at + make_interval(secs => place.grace_seconds), false) AS reported
+    FROM record.environment_events e {_PLACE.format(of="e")} LEFT JOIN LATERAL (
+        SELECT d.deployed_at AS at FROM record.deployments d
+        WHERE d.org_id = $1 AND d.fingerprint = e.fingerprint AND d.environment_id = e.environment_id AND d.entry_index < $2
+        ORDER BY d.deployed_at LIMIT 1
+    ) first ON true
     WHERE e.org_id = $1 AND e.kind = 'started' AND e.at >= $3 AND e.at < $4 AND e.entry_index + e.still_to_come < $2
 ), facts AS (SELECT at, environment, flows, reported, NOT reported AND due <= $5 AS shadow FROM runs)
 {
