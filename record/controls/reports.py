@@ -171,15 +171,15 @@ async def court_of(
 def _sheets(
     court: Court, changes: Sequence[Change], controls: Sequence[Control]
 ) -> tuple[dict[Asked, Sheet], datetime | None]:
-    sheets: dict[Asked, Sheet] = {}
+    asked = list(dict.fromkeys(each.mapping.requirements for each in controls if each.mapping is not None))
+    then = {each: bytearray() for each in asked}
+    now = {each: bytearray() for each in asked}
     ends: list[datetime | None] = []
-    for control in controls:
-        assert control.mapping is not None
-        asked = control.mapping.requirements
-        if asked in sheets:
-            continue
-        now = [court.find(change, asked, Basis.NOW) for change in changes]
-        ends += [finding.holds_until for finding in now]
-        then = bytes(court.find(change, asked, Basis.WHEN_DEPLOYED).met for change in changes)
-        sheets[asked] = Sheet(then, bytes(finding.met for finding in now))
-    return sheets, earliest(ends)
+    for change in changes:
+        for each in asked:
+            then[each].append(court.find(change, each, Basis.WHEN_DEPLOYED).met)
+            finding = court.find(change, each, Basis.NOW)
+            now[each].append(finding.met)
+            if finding.holds_until is not None:
+                ends.append(finding.holds_until)
+    return {each: Sheet(bytes(then[each]), bytes(now[each])) for each in asked}, earliest(ends)
