@@ -9,6 +9,7 @@ from record.approvals import readings as approvals
 from record.archives import readings as archives
 from record.artifacts import readings as artifacts
 from record.attestations import readings as attestations
+from record.controls import readings as controls
 from record.deployments import readings as deployments
 from record.environments import readings as environments
 from record.evidence import readings as evidence
@@ -34,6 +35,7 @@ READINGS: Final[Mapping[str, Reading]] = MappingProxyType(
         **environments.READINGS,
         **deployments.READINGS,
         **policies.READINGS,
+        **controls.READINGS,
         **judgements.READINGS,
         **notices.READINGS,
         **approvals.READINGS,

@@ -54,7 +54,9 @@ class Settings(BaseSettings):
     # --- serving
     http_host: str = Field("127.0.0.1", description="Address on which the API listens.")
     http_port: int = Field(8000, ge=0, le=65535, description="Port on which the API listens; 0 picks a free one.")
-    public_url: str | None = Field(None, description="URL under which people reach this server, for links in archives.")
+    public_url: str | None = Field(
+        None, description="URL under which people reach this server, for links in archives and notices."
+    )
     log_format: str = Field("json", pattern="^(json|text)$", description="`json` for machines, `text` for people.")
     database_connections_max: int = Field(20, ge=1, le=500, description="Connections to PostgreSQL of one process.")
     database_timeout_seconds: float = Field(

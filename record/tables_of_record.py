@@ -9,6 +9,7 @@ from record.approvals import models as approvals
 from record.archives import models as archives
 from record.artifacts import models as artifacts
 from record.attestations import models as attestations
+from record.controls import models as controls
 from record.deployments import models as deployments
 from record.environments import models as environments
 from record.evidence import models as evidence
@@ -33,6 +34,7 @@ MODULES: Final = (
     environments,
     deployments,
     policies,
+    controls,
     judgements,
     notices,
     approvals,

@@ -114,7 +114,7 @@ async def serve(settings: Settings) -> int:
     numbers = None
     if settings.worker_metrics_port is not None:
         host, port = settings.http_host, settings.worker_metrics_port
-        numbers = MetricsServer(process.work, process.pulse, host=host, port=port)
+        numbers = MetricsServer(process.work, process.deliveries, process.pulse, host=host, port=port)
     try:
         await process.run()
     except ForkRefused:

@@ -84,32 +84,17 @@ class Deliveries:
 
     async def _attempt(self, record: Record, lease: Lease, found: Ready) -> NotTaken | None:
         """Sends, and writes down that it was begun and how it went. What it was refused with, if it was."""
-        org_id, delivery_id = lease.org_id, found.delivery.delivery_id
         async with record.database.operations() as connection:
-            await outbox.begin_attempt(connection, org_id, delivery_id, lease.token)
-        taken, failed = None, None
+            await outbox.begin_attempt(connection, lease.org_id, found.delivery.delivery_id, lease.token)
         try:
-            taken = await self._send(record, found)
+            went: Taken | NotTaken = await self._send(record, found)
         except NotTaken as refused:
-            failed = refused
+            went = refused
         except Exception as error:
-            failed = NotTaken(f"The worker failed with {type(error).__name__}. See its log.")
+            await _write_down(record, lease, NotTaken(f"The worker failed with {type(error).__name__}. See its log."))
             raise
-        finally:
-            if taken is not None or failed is not None:
-                outcome = taken or failed
-                async with record.database.operations() as connection:
-                    await outbox.end_attempt(
-                        connection,
-                        org_id,
-                        delivery_id,
-                        lease.token,
-                        delivered=failed is None,
-                        status=None if outcome is None else outcome.status,
-                        response=None if outcome is None else outcome.response,
-                        failure=None if failed is None else str(failed),
-                    )
-        return failed
+        await _write_down(record, lease, went)
+        return went if isinstance(went, NotTaken) else None
 
     async def _send(self, record: Record, found: Ready) -> Taken:
         notice, settings = found.notice, record.settings
@@ -164,6 +149,21 @@ class Deliveries:
             self._sending[notice_id] -= 1
             if not self._sending[notice_id]:
                 del self._sending[notice_id]
+
+
+async def _write_down(record: Record, lease: Lease, went: Taken | NotTaken) -> None:
+    """How an attempt went."""
+    async with record.database.operations() as connection:
+        await outbox.end_attempt(
+            connection,
+            lease.org_id,
+            DeliveryId(lease.subject),
+            lease.token,
+            delivered=isinstance(went, Taken),
+            status=went.status,
+            response=went.response,
+            failure=str(went) if isinstance(went, NotTaken) else None,
+        )
 
 
 def trusted(settings: Settings) -> ssl.SSLContext:

@@ -38,8 +38,9 @@ class Pulse:
 class WorkCollector(Collector):
     """What the worker is doing, as Prometheus wants to hear it."""
 
-    def __init__(self, work: Work, pulse: Pulse) -> None:
+    def __init__(self, work: Work, deliveries: Work, pulse: Pulse) -> None:
         self._work = work
+        self._deliveries = deliveries
         self._pulse = pulse
 
     def collect(self) -> Iterable[Metric]:
@@ -47,6 +48,16 @@ class WorkCollector(Collector):
         yield CounterMetricFamily("muniment_jobs_ended", "Jobs that this worker has ended.", value=self._work.ended)
         yield CounterMetricFamily(
             "muniment_job_attempts_failed", "Attempts that will be repeated.", value=self._work.failed_attempts
+        )
+        sending = self._deliveries
+        yield GaugeMetricFamily("muniment_notices_sending", "Notices on their way now.", value=sending.running)
+        yield CounterMetricFamily(
+            "muniment_notices_ended", "Notices delivered, given up or cancelled.", value=sending.ended
+        )
+        yield CounterMetricFamily(
+            "muniment_notice_attempts_failed",
+            "Attempts at notices that will be repeated.",
+            value=sending.failed_attempts,
         )
         yield GaugeMetricFamily(
             "muniment_worker_pulse_age_seconds", "How long ago the event loop was alive.", value=self._pulse.age_seconds
@@ -61,9 +72,9 @@ class _Quiet(WSGIRequestHandler):
 class MetricsServer:
     """Serves until it is stopped."""
 
-    def __init__(self, work: Work, pulse: Pulse, *, host: str, port: int) -> None:
+    def __init__(self, work: Work, deliveries: Work, pulse: Pulse, *, host: str, port: int) -> None:
         registry = CollectorRegistry()
-        registry.register(WorkCollector(work, pulse))
+        registry.register(WorkCollector(work, deliveries, pulse))
         self._server: WSGIServer = make_server(host, port, _application(registry, pulse), handler_class=_Quiet)
         self.port = self._server.server_port
         self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)

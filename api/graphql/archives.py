@@ -61,6 +61,9 @@ class Archive(Node):
     flow_name: str | None = strawberry.field(description="The flow that it is about, or whose trail.")
     trail_name: str | None = strawberry.field(description="The trail that it is about.")
     fingerprint: Fingerprint | None = strawberry.field(description="The artifact that it is about.")
+    environment_name: str | None = strawberry.field(description="The environment that it is about.")
+    framework_name: str | None = strawberry.field(description="The framework whose controls it holds changes against.")
+    control: str | None = strawberry.field(description="The control that it is about.")
     since: datetime | None = strawberry.field(description="Where its period begins, inclusive.")
     until: datetime | None = strawberry.field(description="Where its period ends, exclusive.")
     size: LedgerSize = strawberry.field(description="The ledger size that it answers as of.")
@@ -112,6 +115,9 @@ class Archive(Node):
             flow_name=question.flow,
             trail_name=question.trail,
             fingerprint=question.fingerprint,
+            environment_name=question.environment,
+            framework_name=question.framework,
+            control=question.control,
             since=question.since,
             until=question.until,
             size=row.size,
@@ -205,8 +211,16 @@ class RequestArchiveInput:
     flow: str | None = strawberry.field(default=None, description="TRAIL, FLOW: the flow's name.")
     trail: str | None = strawberry.field(default=None, description="TRAIL: the trail's name.")
     fingerprint: Fingerprint | None = strawberry.field(default=None, description="ARTIFACT: its SHA-256, whole.")
-    since: datetime | None = strawberry.field(default=None, description="FLOW: where the period begins, inclusive.")
-    until: datetime | None = strawberry.field(default=None, description="FLOW: where the period ends, exclusive.")
+    environment: str | None = strawberry.field(default=None, description="ENVIRONMENT: the environment's name.")
+    framework: str | None = strawberry.field(
+        default=None, description="CONTROL: the framework's name. WINDOW: hold all changes against its controls."
+    )
+    control: str | None = strawberry.field(default=None, description="CONTROL: its id in the framework.")
+    since: datetime | None = strawberry.field(
+        default=None,
+        description="Where the period begins, inclusive. CONTROL and WINDOW need one, FLOW and ENVIRONMENT may have one.",
+    )
+    until: datetime | None = strawberry.field(default=None, description="Where the period ends, exclusive; as `since`.")
     size: LedgerSize | None = strawberry.field(default=None, description="As of this ledger size; now, when left out.")
     idempotency_key: str | None = strawberry.field(
         default=None, description="The same key again gives the first receipt."
@@ -240,6 +254,9 @@ class ArchiveMutations:
             since=input.since,
             until=input.until,
             size=input.size,
+            environment=input.environment,
+            framework=input.framework,
+            control=input.control,
         )
         receipt = await perform(
             info,

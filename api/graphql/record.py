@@ -12,8 +12,10 @@ from api.graphql.approvals import ABOUT_APPROVAL, ABOUT_QUEUE, Approval, approva
 from api.graphql.archives import Archive, archive_of, archive_page
 from api.graphql.artifacts import Artifact, artifact_of, whole_fingerprint
 from api.graphql.attestations import Attestation, AttestationType, SigningKey
+from api.graphql.compliance import ComplianceReport, compliance_of
 from api.graphql.connections import Connection
 from api.graphql.context import Info
+from api.graphql.controls import Framework, control_of, framework_named, framework_of, framework_page
 from api.graphql.deployments import Deployment, deployment_of
 from api.graphql.environments import Environment, environment_named, environment_of, environment_page
 from api.graphql.flows import Flow, flow_named, flow_page
@@ -41,6 +43,7 @@ from record.ids import (
     EnvironmentId,
     Fingerprint,
     FlowId,
+    FrameworkId,
     KeyId,
     LedgerSize,
     PolicyId,
@@ -172,6 +175,29 @@ class Record:
         environment: Annotated[str, strawberry.argument(description="The environment's name.")],
     ) -> Verdict:
         return await try_policy(info, self.moment, document=document, environment=environment)
+
+    @strawberry.field(description="Frameworks of controls, by name.")
+    async def frameworks(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Framework]:
+        return await framework_page(info, self.moment, first=first, after=after, last=last, before=before)
+
+    @strawberry.field(description="The framework of this name; null when there is none.")
+    async def framework(self, info: Info, name: str) -> Framework | None:
+        return await framework_named(info, self.moment, name)
+
+    @strawberry.field(
+        description="Whether every change of a period had the evidence that a framework's controls ask for. Needs a role that is "
+        "not narrowed."
+    )
+    async def compliance(
+        self,
+        info: Info,
+        framework: Annotated[str, strawberry.argument(description="The framework's name.")],
+        since: Annotated[datetime, strawberry.argument(name="from", description="Where the period begins, inclusive.")],
+        until: Annotated[datetime, strawberry.argument(name="to", description="Where the period ends, exclusive.")],
+    ) -> ComplianceReport:
+        return await compliance_of(info, self.moment, framework, since, until)
 
     @strawberry.field(description=ASSERT_ARTIFACT)
     async def assert_artifact(
@@ -375,6 +401,15 @@ async def _delivery(info: Info, moment: Moment, key: str) -> Node | None:
     return await delivery_of(info, moment, UUID(key))
 
 
+async def _framework(info: Info, moment: Moment, key: str) -> Node | None:
+    return await framework_of(info, moment, FrameworkId(UUID(key)))
+
+
+async def _control(info: Info, moment: Moment, key: str) -> Node | None:
+    framework_id, _, control = key.partition("/")
+    return await control_of(info, moment, FrameworkId(UUID(framework_id)), control)
+
+
 async def _archive(info: Info, moment: Moment, key: str) -> Node | None:
     return await archive_of(info, moment, UUID(key))
 
@@ -384,9 +419,11 @@ _FINDERS = {
     "Approval": _approval,
     "Archive": _archive,
     "Delivery": _delivery,
+    "Control": _control,
     "Deployment": _deployment,
     "Environment": _environment,
     "Flow": _flow,
+    "Framework": _framework,
     "Judgement": judgement_of,
     "Notice": _notice,
     "Policy": _policy,

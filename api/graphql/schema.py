@@ -20,6 +20,7 @@ from api.graphql.errors import HANDLERS
 from api.graphql.flows import FlowMutations
 from api.graphql.inputs import plan_inputs
 from api.graphql.ledger import Entry
+from api.graphql.mapping import ControlMutations
 from api.graphql.nodes import Node
 from api.graphql.notice_mutations import NoticeMutations
 from api.graphql.organization import OrganizationMutations
@@ -67,6 +68,7 @@ class Mutation(
     NoticeMutations,
     ApprovalMutations,
     WaiverMutations,
+    ControlMutations,
     ArchiveMutations,
     AccessMutations,
     OrganizationMutations,

@@ -16,10 +16,15 @@ class Client:
     """Speaks to one server through one key."""
 
     def __init__(self, url: str, key: str) -> None:
+        self._url = url
         self._http = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60)
 
     def close(self) -> None:
         self._http.close()
+
+    def with_key(self, key: str) -> "Client":
+        """The same server, through another key."""
+        return Client(self._url, key)
 
     def ask(self, document: str, **variables: Any) -> dict[str, Any]:
         """The `data` of a question."""
@@ -67,6 +72,7 @@ class Client:
 
 _SUCCESS = {
     "addServiceAccount": "PrincipalRecorded",
+    "addPerson": "PrincipalRecorded",
     "issueKey": "KeyIssued",
     "createFlow": "FlowRecorded",
     "beginTrail": "TrailBegun",
@@ -78,4 +84,11 @@ _SUCCESS = {
     "attestSbom": "AttestationRecorded",
     "attestCustom": "AttestationRecorded",
     "requestArchive": "ArchiveRequested",
+    "createEnvironment": "EnvironmentRecorded",
+    "createPolicy": "PolicyRecorded",
+    "attachPolicy": "PolicyRecorded",
+    "reportDeployment": "DeploymentReported",
+    "reportSnapshot": "SnapshotReported",
+    "requestApproval": "ApprovalRecorded",
+    "reviewApproval": "ApprovalRecorded",
 }

@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from embedded.demo import chapters, evidence
+from embedded.demo import chapters, evidence, runtime
 from embedded.demo.client import Client, DemoError
 from embedded.demo.telling import Teller
 from embedded.system import System
@@ -63,7 +63,9 @@ def _show(tell: Teller) -> dict[str, Any]:
         chapters.record_process(pipeline, HOME / "session", tell)
         tell.chapter("ask", "5. Is it compliant, and why? Now, and as it stood")
         chapters.ask(pipeline, delivery, tell)
-        tell.chapter("archive", "6. An auditor takes everything about one trail away")
+        tell.chapter("runtime", "6. What may run in production, who said so, and what runs there")
+        runtime.run(admin, pipeline, delivery, made, commits, tell)
+        tell.chapter("archive", "7. An auditor takes everything about one trail away")
         archive, sha256 = _take_archive(pipeline, delivery.complete, tell)
         entries, checkpoint_size = _sizes(pipeline)
         tell.fact(f"a signed checkpoint covers all {entries} entries", detail=f"size {checkpoint_size}")
@@ -71,7 +73,7 @@ def _show(tell: Teller) -> dict[str, Any]:
         key = system.organization.log_verifier_key
         admin.close()
         pipeline.close()
-    tell.chapter("verify", "7. Everything is stopped. A stranger checks the archive")
+    tell.chapter("verify", "8. Everything is stopped. A stranger checks the archive")
     verified, tampered = _check(archive, key, tell)
     return {
         "archive": str(archive),

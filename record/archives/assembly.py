@@ -1,7 +1,8 @@
 """An archive from the record to the vault: one pass, in constant memory, the same bytes whenever the question is the same.
 
-The order of members is fixed: README.txt, index.html, verify.py, policy, checkpoint, entries.jsonl, proofs, evidence, and last
-manifest.json. The checkpoint is the first one that covers the question's size: once it is signed it will always be the first.
+The order of members is fixed: README.txt, index.html, the lists of changes, verify.py, policy, checkpoint, entries.jsonl,
+proofs, evidence, and last manifest.json. The checkpoint is the first one that covers the question's size: once it is signed
+it will always be the first.
 
 Until `finish` nothing is visible in the vault. What may have happened when we die: parts of an upload are left, which the vault's
 sweep aborts; or the whole object is there and no entry names it, which scrubbing reports, and the next attempt writes another.
@@ -10,15 +11,16 @@ sweep aborts; or the whole object is there and no entry names it, which scrubbin
 import asyncio
 from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, ExitStack, aclosing
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, TypeAlias
 
 from muniment.proof import standalone
 from muniment.proof.archive import CHECKPOINT, ENTRIES, POLICY, proof_path
 from muniment.proof.manifest import MANIFEST_VERSION
-from record.archives import pages, sections, selection
+from record.archives import changes, pages, sections, selection
+from record.archives.changes import Listing
 from record.archives.members import DamagedEvidence, Members, append_items
 from record.archives.pages import Cover
 from record.archives.proving import proof_files
@@ -86,9 +88,14 @@ async def assemble(
         admit(chosen.evidence_bytes),
         record.vault.writer(order.key, retain_until=order.retain_until) as parts,
     ):
-        with Members(parts, archive.instant) as members, Spool() as listed:
+        with Members(parts, archive.instant) as members, Spool() as listed, ExitStack() as kept:
+            listing = await changes.listed(record.database, chosen, kept, headway)
+            if listing is not None:
+                cover = replace(cover, population=listing.population)
             await members.add("README.txt", pages.readme(cover))
-            await _add_index(record, members, cover, chosen, indexes, headway)
+            await _add_index(record, members, cover, chosen, indexes, listing, headway)
+            for path, spool in () if listing is None else listing.files():
+                await members.add_spool(path, spool)
             await members.add("verify.py", standalone.source())
             await members.add(POLICY, f"log {cover.verifier_key}\nquorum none\n".encode())
             await members.add(CHECKPOINT, checkpoint.note.encode())
@@ -140,7 +147,13 @@ def _cover(record: Record, order: Order, chosen: Selection, checkpoint: StoredCh
 
 
 async def _add_index(
-    record: Record, members: Members, cover: Cover, chosen: Selection, indexes: Sequence[int], headway: Headway
+    record: Record,
+    members: Members,
+    cover: Cover,
+    chosen: Selection,
+    indexes: Sequence[int],
+    listing: Listing | None,
+    headway: Headway,
 ) -> None:
     headway.text = "writing the pages"
     moment, database = chosen.moment, record.database
@@ -150,6 +163,8 @@ async def _add_index(
             trails=sections.trail_sections(database, chosen, is_detailed=cover.is_detailed),
             authors=await sections.authors(database, moment, indexes),
             entries=sections.entry_rows(database, moment, indexes),
+            changes=None if listing is None else changes.pieces(listing.shown_changes),
+            exceptions=None if listing is None else changes.pieces(listing.shown_exceptions),
         ):
             page.write(piece)
         await members.add_spool("index.html", page)
@@ -216,6 +231,8 @@ async def _evidence_pages(record: Record, chosen: Selection) -> AsyncGenerator[l
         async with record.database.connection(chosen.moment.org_id) as connection:
             return await selection.files_of(connection, chosen, attached)
 
+    if chosen.catalogue is not None:
+        yield [chosen.catalogue]
     ahead: asyncio.Task[list[EvidenceFile]] | None = None
     try:
         async for attached in _attached(record, chosen):

@@ -33,6 +33,9 @@ class RequestedArchive(SQLModel, table=True):
     fingerprint: str | None = Field(default=None)
     since: datetime | None = optional_instant()
     until: datetime | None = optional_instant()
+    environment: str | None = Field(default=None)
+    framework: str | None = Field(default=None)
+    control: str | None = Field(default=None)
     size: int = big_column()
     instant: datetime = instant_column()
     requested_by: str

@@ -20,6 +20,8 @@ from record.archives.selection import EvidenceFile
 from record.artifacts.queries import ArtifactReport
 from record.attestations.queries import Attestation
 from record.clock import to_rfc3339
+from record.controls.queries import Control
+from record.controls.rules import Change, Finding
 from record.ledger.queries import StoredCheckpoint
 from record.moment import Moment
 from record.trails.queries import Trail
@@ -90,6 +92,56 @@ class EntryRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeRow:
+    """A change, as the table of changes shows it."""
+
+    change: Change
+
+
+@dataclass(slots=True)
+class ControlRow:
+    """A control, and how many of the changes that it is asked of had what it asks for. Not mapped: not tested."""
+
+    control: Control
+    population: int = 0
+    met_when_deployed: int = 0
+    met_now: int = 0
+
+    def count(self, then: Finding, now: Finding) -> None:
+        """One more change."""
+        self.population += 1
+        self.met_when_deployed += then.met
+        self.met_now += now.met
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionRow:
+    """A change that had not what a control asks for when it was deployed."""
+
+    control: Control
+    change: Change
+    then: Finding
+    now: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """All changes of the archive's period in figures, and the controls that they come before."""
+
+    deployments: int
+    shadow_changes: int
+    controls: Sequence[ControlRow]
+    exceptions: int
+    is_cut: bool
+    are_exceptions_cut: bool
+    has_results: bool
+
+    @property
+    def total(self) -> int:
+        return self.deployments + self.shadow_changes
+
+
+@dataclass(frozen=True, slots=True)
 class Cover:
     """What stands at the head of every archive."""
 
@@ -104,6 +156,7 @@ class Cover:
     evidence_count: int
     evidence_bytes: int
     is_whole_ledger: bool
+    population: Population | None = None
 
     @property
     def title(self) -> str:
@@ -113,7 +166,11 @@ class Cover:
             return f"{question.flow} / {question.trail}"
         if question.fingerprint is not None:
             return f"Artifact {question.fingerprint[:12]}\u2026"
-        return question.flow or self.organization
+        if question.kind is ArchiveKind.WINDOW:
+            return f"Changes{'' if question.framework is None else f', {question.framework}'}"
+        if question.control is not None:
+            return f"{question.framework} {question.control}"
+        return question.flow or question.environment or self.organization
 
     @property
     def has_entry_table(self) -> bool:
@@ -132,14 +189,18 @@ async def index_html(
     trails: AsyncIterator[TrailSection],
     authors: Sequence[Author],
     entries: AsyncIterator[Sequence[EntryRow]],
+    changes: AsyncIterator[str] | None = None,
+    exceptions: AsyncIterator[str] | None = None,
 ) -> AsyncIterator[bytes]:
-    """The page, in pieces."""
+    """The page, in pieces. `changes` and `exceptions` are rows that were written already."""
     pieces: list[str] = []
     async for piece in _PAGES.get_template("index.html").generate_async(
         cover=cover,
         trails=_shown(cover, trails),
         authors=authors,
         entries=_rows("entries", cover, entries) if cover.has_entry_table else None,
+        changes=None if changes is None else _written(changes),
+        exceptions=None if exceptions is None else _written(exceptions),
     ):
         pieces.append(piece)
         if len(pieces) == _CHUNKS:
@@ -169,6 +230,21 @@ async def _rows(name: str, cover: Cover, runs: AsyncIterator[Sequence[Any]]) -> 
     template = _PARTS.get_template(f"{name}.html")
     async for run in runs:
         yield Markup(template.render(cover=cover, **{name: run}))  # noqa: S704 (our own template, which escapes)
+
+
+async def _written(pieces: AsyncIterator[str]) -> AsyncIterator[Markup]:
+    async for piece in pieces:
+        yield Markup(piece)  # noqa: S704 (written by our own templates, which escape)
+
+
+def change_rows(rows: Sequence[ChangeRow]) -> bytes:
+    """Rows of the table of changes."""
+    return _PARTS.get_template("changes.html").render(changes=rows).encode() if rows else b""
+
+
+def exception_rows(rows: Sequence[ExceptionRow]) -> bytes:
+    """Rows of the table of exceptions."""
+    return _PARTS.get_template("exceptions.html").render(exceptions=rows).encode() if rows else b""
 
 
 def readme(cover: Cover) -> bytes:

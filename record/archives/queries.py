@@ -51,9 +51,9 @@ class Archive:
 
 
 _SELECT: Final = """
-SELECT a.archive_id, a.entry_index, a.kind, a.flow, a.trail, a.fingerprint, a.since, a.until, a.size, a.instant, a.requested_by,
-       a.at, o.entry_index AS ended_index, o.failure, o.digest, o.byte_count, o.files, o.checkpoint_size, o.key, o.version_id,
-       o.at AS ended_at
+SELECT a.archive_id, a.entry_index, a.kind, a.flow, a.trail, a.fingerprint, a.since, a.until, a.environment, a.framework,
+       a.control, a.size, a.instant, a.requested_by, a.at, o.entry_index AS ended_index, o.failure, o.digest, o.byte_count,
+       o.files, o.checkpoint_size, o.key, o.version_id, o.at AS ended_at
 FROM record.archives a
 LEFT JOIN record.archive_outcomes o ON o.org_id = $1 AND o.archive_id = a.archive_id AND o.entry_index < $2
 WHERE a.org_id = $1 AND a.entry_index < $2"""
@@ -61,7 +61,15 @@ WHERE a.org_id = $1 AND a.entry_index < $2"""
 
 def _archive(row: Any) -> Archive:
     question = Question(
-        ArchiveKind(row["kind"]), row["flow"], row["trail"], row["fingerprint"], row["since"], row["until"]
+        kind=ArchiveKind(row["kind"]),
+        flow=row["flow"],
+        trail=row["trail"],
+        fingerprint=row["fingerprint"],
+        since=row["since"],
+        until=row["until"],
+        environment=row["environment"],
+        framework=row["framework"],
+        control=row["control"],
     )
     return Archive(
         archive_id=row["archive_id"],

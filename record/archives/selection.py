@@ -2,7 +2,8 @@
 
 Of trails: every version of the trail; what was reported and attested in it; where its evidence was stored; the organization, the
 flow and the templates that it was judged by; the custom types and signing keys that decided attestations; and the people and keys
-that wrote any of this, and those who let these in, up to the operator. Of the organization: every entry.
+that wrote any of this, and those who let these in, up to the operator. What runs and changes adds is `reach`'s affair. Of the
+organization: every entry.
 
 Only entry indexes and trail ids are ever held all at once.
 """
@@ -17,9 +18,9 @@ from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
 from record.access.rules import OPERATOR, WORKER
-from record.archives import paths
+from record.archives import paths, reach
 from record.archives.paths import Place
-from record.archives.rules import ArchiveKind, Question
+from record.archives.rules import OF_CHANGES, ArchiveKind, Question
 from record.database import Connection, Database
 from record.ids import Digest, EntryIndex, FlowId, LedgerSize, TrailId
 from record.moment import Moment
@@ -47,11 +48,13 @@ class Selection:
     evidence_counts: Sequence[int]
     """How many files each of the trails has."""
     evidence_bytes: int
+    catalogue: "EvidenceFile | None" = None
+    """The file that the framework was imported from."""
 
     @property
     def evidence_count(self) -> int:
-        """How many files all trails have together."""
-        return sum(self.evidence_counts)
+        """How many files there are: of all trails together, and the catalogue."""
+        return sum(self.evidence_counts) + (self.catalogue is not None)
 
 
 class Attached(NamedTuple):
@@ -181,14 +184,23 @@ FROM record.attestation_evidence f JOIN record.evidence e ON e.org_id = $1 AND e
 WHERE f.org_id = $1 AND f.entry_index = ANY($2::bigint[]) ORDER BY f.entry_index, f.position"""
 
 
+_CATALOGUE: Final = """
+SELECT f.entry_index, f.name, f.version, f.file_name, f.digest, e.size, e.crc32, e.key, e.version_id
+FROM record.frameworks f JOIN record.evidence e ON e.org_id = $1 AND e.digest = f.digest
+WHERE f.org_id = $1 AND f.name = $3 AND f.entry_index < $2 ORDER BY f.entry_index DESC LIMIT 1"""
+
+
 async def select(database: Database, question: Question, moment: Moment) -> Selection:
     """Finds out what the archive holds; refuses a question about something that was not there at the moment."""
+    found = await reach.reached(database, question, moment) if question.kind in OF_CHANGES else None
     async with database.connection(moment.org_id) as connection:
         flows = await connection.fetch(_FLOWS, moment.org_id, moment.size, question.flow)
         if question.flow is not None and not flows:
             raise _unknown(f"flow called {question.flow}", moment.size)
         flow_entries = {FlowId(row["flow_id"]): int(row["entry_index"]) for row in flows}
-        trail_ids = await _trail_ids(connection, question, moment, list(flow_entries))
+        trail_ids = (
+            await _trail_ids(connection, question, moment, list(flow_entries)) if found is None else found.trail_ids
+        )
         counts, size = array("q"), 0
         for ids in pages(trail_ids, IDS_A_STATEMENT):
             rows = await connection.fetch(_EVIDENCE_SIZES, moment.org_id, moment.size, ids, timeout=STATEMENT_SECONDS)
@@ -197,13 +209,29 @@ async def select(database: Database, question: Question, moment: Moment) -> Sele
             size += sum(row["bytes"] for row in rows)
         entries = None
         if question.kind is not ArchiveKind.ORGANIZATION:
-            entries = await _entries(connection, moment, trail_ids, list(flow_entries), question)
-    return Selection(question, moment, trail_ids, entries, flow_entries, counts, size)
+            also = set() if found is None else found.entries
+            entries = await _entries(connection, moment, trail_ids, list(flow_entries), question, also)
+        catalogue = await _catalogue(connection, moment, question)
+        size += 0 if catalogue is None else catalogue.size
+    return Selection(question, moment, trail_ids, entries, flow_entries, counts, size, catalogue)
+
+
+async def _catalogue(connection: Connection, moment: Moment, question: Question) -> EvidenceFile | None:
+    """The file that the question's framework was imported from. `@` keeps its folder from those of flows."""
+    row = await connection.fetchrow(_CATALOGUE, moment.org_id, moment.size, question.framework)
+    if row is None:
+        return None
+    entry, framework, version, name, *values = row.values()
+    folder = paths.safe(f"{framework}@v{version}", paths.FLOW_MAX)
+    return EvidenceFile(f"evidence/@frameworks/{folder}/{paths.safe(name, paths.FILE_MAX)}", entry, name, *values)
 
 
 async def require_known(connection: Connection, question: Question, moment: Moment) -> None:
     """Refuses a question about something that was not there at the moment."""
     if question.kind is ArchiveKind.ORGANIZATION:
+        return
+    if question.kind in OF_CHANGES:
+        await reach.asked_by(connection, question, moment)
         return
     flows = await connection.fetch(_FLOWS, moment.org_id, moment.size, question.flow)
     if question.flow is not None and not flows:
@@ -312,13 +340,17 @@ async def _entries(
     trail_ids: Sequence[TrailId],
     flow_ids: Sequence[FlowId],
     question: Question,
+    also: set[int],
 ) -> Sequence[int]:
-    """The indexes of every entry that the archive holds, in order."""
-    chosen: set[int] = set()
+    """The indexes of every entry that the archive holds, in order: `also` these, and those of the trails."""
+    chosen = set(also)
     for ids in pages(trail_ids, IDS_A_STATEMENT):
         rows = await connection.fetch(_OF_TRAILS, moment.org_id, moment.size, ids, timeout=STATEMENT_SECONDS)
         chosen.update(row["entry_index"] for row in rows)
     if question.kind is ArchiveKind.ARTIFACT:
+        assert question.fingerprint is not None
+        chosen |= await reach.reached_by_artifact(connection, moment, question.fingerprint)
+    if question.flow is None:
         flow_ids = await _flows_of(connection, moment, trail_ids)
     rows = await connection.fetch(_OF_FLOWS, moment.org_id, moment.size, flow_ids, timeout=STATEMENT_SECONDS)
     chosen.update(row["entry_index"] for row in rows)

@@ -111,6 +111,14 @@ class EnvironmentEvent(SQLModel, table=True):
     __tablename__ = "environment_events"
     __table_args__ = (
         Index("events_by_artifact", "org_id", "fingerprint", "environment_id", "entry_index"),
+        Index(
+            "events_of_starts",
+            "org_id",
+            "at",
+            "entry_index",
+            "ordinal",
+            postgresql_where=text("kind = 'started'"),
+        ),
         RECORD,
     )
     org_id: UUID = org_key()

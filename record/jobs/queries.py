@@ -48,10 +48,11 @@ SET state = 'queued', attempts = 0, due_at = now(), lease_until = NULL, failure 
 WHERE jobs.state IN ('done', 'failed')
 RETURNING job_id"""
 
+# A job that runs was due when it was taken, so one bound on `due_at` serves both, and jobs that wait for later are not looked at.
 _CLAIM: Final = """
 WITH due AS (
     SELECT org_id, job_id FROM ops.jobs
-    WHERE (state = 'queued' AND due_at <= now() OR state = 'running' AND lease_until < now())
+    WHERE due_at <= now() AND (state = 'queued' OR state = 'running' AND lease_until < now())
       AND kind = ANY($3::text[]) AND ($4::uuid IS NULL OR org_id = $4 AND subject = $5)
     ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
 )

@@ -279,7 +279,6 @@ async def test_a_notice_is_narrowed_to_its_environments_and_flows(office: Desk) 
     await office.acme.flow(office.ada, "pay")
     async with receiving() as receiver, sending(office.record):
         await office.notice(receiver.url, Trigger.ARTIFACT_STARTED, Trigger.TRAIL_BEGUN, flows=["pay"])
-        await office.happens("deployment.imagined", {})
         await office.trail("t1")
         await office.acme.trail(office.ada, "t2", flow="pay")
         (delivery,) = await office.ended(1)

@@ -137,6 +137,14 @@ class Sandbox:
         arguments = {"fingerprint": fingerprint, "keys": [asdict(key) for key in keys]}
         return await self._report("provenance", arguments, [data])
 
+    async def read_catalog(self, data: bytes) -> dict[str, Any]:
+        """`record.controls.oscal.read_catalog`, under limits."""
+        try:
+            catalog: dict[str, Any] = await self._ask("oscal", {}, [data])
+        except _Spent as end:
+            raise MalformedReport(f"The catalogue cannot be read: it {end.why}. Divide it into several.") from None
+        return catalog
+
     async def _report(self, operation: str, arguments: dict[str, Any], files: Sequence[bytes]) -> ReportResult:
         try:
             return await self._result(operation, arguments, files)

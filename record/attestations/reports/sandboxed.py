@@ -25,13 +25,14 @@ from record.attestations.reports.result import ReportResult
 from record.attestations.reports.sarif import read_sarif
 from record.attestations.reports.sbom import read_sbom
 from record.attestations.reports.scanners import read_snyk, read_trivy
+from record.controls.oscal import read_catalog
 from record.refusals import InvalidInput, Refusal
 
 OPEN_FILES: Final = 64
 """Descriptors that the readers of reports may have: they load the schemas of bills of materials."""
 NO_MORE_FILES: Final = 3
 
-Operation = Callable[[dict[str, Any], Sequence[bytes], Progress], ReportResult | None]
+Operation = Callable[[dict[str, Any], Sequence[bytes], Progress], ReportResult | dict[str, Any] | None]
 
 
 def _provenance(arguments: dict[str, Any], files: Sequence[bytes], progress: Progress) -> ReportResult:
@@ -48,6 +49,7 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "trivy": lambda arguments, files, progress: read_trivy(files[0], **arguments),
     "sbom": lambda arguments, files, progress: read_sbom(files[0], **arguments),
     "provenance": _provenance,
+    "oscal": lambda arguments, files, progress: read_catalog(files[0]),
 }
 
 
@@ -72,8 +74,8 @@ def _answered(request: dict[str, Any], files: Sequence[bytes], progress: Progres
         return {"exhausted": "memory"}
     except Exception:  # noqa: BLE001 (our bug, which the other side raises and logs)
         return {"broken": traceback.format_exc()}
-    if result is None:
-        return {"result": None}
+    if not isinstance(result, ReportResult):
+        return {"result": result}
     return {"result": {"compliant": result.compliant, "summary": result.summary, "explanation": result.explanation}}
 
 

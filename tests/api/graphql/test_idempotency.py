@@ -11,6 +11,7 @@ from tests.api.graphql.house import House
 from tests.api.graphql.test_anonymous import EVERY_MUTATION
 from tests.api.graphql.test_attesting import ASSETS, CLEAN, PASSING, SNYK, TRIVY
 from tests.assets.make import ARTIFACT, BUILDER, public_pem
+from tests.record.controls.catalogues import catalogue, control
 
 REPORTS = {
     "attestJunit": PASSING,
@@ -67,12 +68,28 @@ async def prepared(house: House, mutation: str) -> tuple[dict[str, Any], dict[st
         case "changePrincipal":
             await house.hire("bob", Role.READER)
             wish = {"name": "bob", "grants": [{"role": "WRITER"}]}
-    if mutation in REPORTS:
-        await house.artifact(fingerprint=ARTIFACT)
-        named = {"digest": await house.ada.upload(REPORTS[mutation]), "fileName": "report"}
-        argument = next(name for name in ("results", "report", "envelope") if name in wish)
-        wish |= {"fingerprint": ARTIFACT, argument: [named] if argument == "results" else named}
+    wish |= await of_reports(house, mutation, wish)
+    wish |= await of_controls(house, mutation)
     return wish, other_than(wish)
+
+
+async def of_reports(house: House, mutation: str, wish: dict[str, Any]) -> dict[str, Any]:
+    """What mutations with reports need besides: an artifact, and the report."""
+    if mutation not in REPORTS:
+        return {}
+    await house.artifact(fingerprint=ARTIFACT)
+    named = {"digest": await house.ada.upload(REPORTS[mutation]), "fileName": "report"}
+    argument = next(name for name in ("results", "report", "envelope") if name in wish)
+    return {"fingerprint": ARTIFACT, argument: [named] if argument == "results" else named}
+
+
+async def of_controls(house: House, mutation: str) -> dict[str, Any]:
+    """What mutations of frameworks need besides: the framework, a catalogue, something to map."""
+    if mutation in ("changeFramework", "mapControl"):
+        await house.ada.done("createFramework", **EVERY_MUTATION["createFramework"])
+    if mutation == "importControls":
+        return {"digest": await house.ada.upload(catalogue(control("CC8.1")))}
+    return {"requirements": [{"attestation": {"name": "tests"}}]} if mutation == "mapControl" else {}
 
 
 async def _prepare_runtime(house: House, mutation: str, wish: dict[str, Any]) -> None:
@@ -108,6 +125,7 @@ def other_than(wish: dict[str, Any]) -> dict[str, Any]:
         ("comment", "other"),
         ("size", 3),
         ("environment", "other"),
+        ("framework", "other"),
         ("public", False),
     ):
         if name in wish:

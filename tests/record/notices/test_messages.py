@@ -2,9 +2,11 @@
 
 import base64
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.policy import default
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -197,3 +199,18 @@ def test_an_older_key_still_opens_what_it_sealed() -> None:
 
     assert Seal([b"n" * 32, b"o" * 32]).open(sealed, ORG, NOTICE, SECRET) == "whsec_x"
     assert not Seal([])
+
+
+def test_what_the_documentation_shows_receivers_verifies_a_signature() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "notices.md").read_text()
+    with_library, without = re.findall(r"^```python\n(.*?)^```$", page, flags=re.DOTALL | re.MULTILINE)
+    secret, body = new_secret(), messages.webhook_body(told())
+    headers = signed_headers([new_secret(), secret], DELIVERY, datetime.now(UTC), body)
+    shown: dict[str, Any] = {}
+    exec(with_library.replace("whsec_...", secret), shown)
+    exec(without, shown)
+
+    assert shown["receive"](body, headers)["type"] == "environment.verdict_changed"
+    assert shown["is_genuine"](secret, headers, body)
+    assert not shown["is_genuine"](secret, headers, body + b" ")
+    assert not shown["is_genuine"](secret, headers | {"webhook-timestamp": "1"}, body)

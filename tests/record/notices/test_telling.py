@@ -7,6 +7,8 @@ from uuid import UUID
 import pytest
 
 from record.approvals.rules import Act
+from record.environments import service as environments
+from record.environments.service import ChangeEnvironment
 from record.ids import WaiverId
 from record.moment import Moment
 from record.notices import queries, service, telling
@@ -18,7 +20,8 @@ from record.waivers import service as waivers
 from record.waivers.service import RequestWaiver
 from tests.record.approvals.scene import Scene
 from tests.record.clocks import MovableClock
-from tests.record.environments.places import digest
+from tests.record.environments.places import Place, digest
+from tests.record.judgements.court import TESTED, Court
 from tests.record.organizations import Organization
 from tests.record.statements import watched
 
@@ -67,6 +70,42 @@ async def test_approvals_are_told_as_they_are_requested_and_reviewed(scene: Scen
     requested, commented, _ = await deliveries(scene)
     assert requested.event["data"]["flow"] == "delivery"
     assert (commented.event["data"]["by"], commented.event["data"]["comment"]) == ("bob", "Which fix is it?")
+
+
+async def test_verdicts_are_told_as_they_were_judged_and_a_silence_once(
+    acme: Organization, clock: MovableClock
+) -> None:
+    court = await Court.begin(acme, clock)
+    scene = Scene(acme, {"ada": court.caller})
+    await notice(scene, Trigger.ENVIRONMENT_VERDICT_CHANGED, Trigger.ENVIRONMENT_STALE)
+    await court.flow(template=None)
+    await court.trail()
+    await court.artifact(1)
+    place = await Place.make(acme)
+    await court.policy(TESTED, "prod")
+    await place.runs(1)
+    await court.judge()
+    await court.attest("tests", number=1)
+    await place.runs(1, 2)
+    await place.runs(1)
+    await court.judge()
+    await environments.change(court.record, court.caller, ChangeEnvironment("prod", cadence_seconds=60))
+    clock.ahead = timedelta(hours=1)
+    await court.judge()
+    await court.attest("tests", number=1, compliant=False)
+    clock.ahead = timedelta(hours=2)
+    await court.judge()
+
+    assert await titles(scene) == [
+        "prod is INCOMPLETE",
+        "prod is COMPLIANT (was INCOMPLETE)",
+        "prod is UNKNOWN (was COMPLIANT)",
+        "prod is COMPLIANT (was UNKNOWN)",
+        "prod has fallen silent",
+        "prod is NON_COMPLIANT (was COMPLIANT)",
+    ]
+    first = (await deliveries(scene))[0]
+    assert "tests" in first.event["lines"][0][1]
 
 
 async def test_what_starts_and_stops_is_told(scene: Scene) -> None:
