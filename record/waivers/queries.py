@@ -54,7 +54,9 @@ ORDER BY waiver_id, number"""
 
 
 async def _with_acts(connection: Connection, moment: Moment, rows: Sequence[Any]) -> list[Waiver]:
-    """The waivers in these rows, with their acts: one statement."""
+    """The waivers in these rows, with their acts: one statement, or none without rows."""
+    if not rows:
+        return []
     acts: dict[WaiverId, list[Done]] = defaultdict(list)
     ids = [row["waiver_id"] for row in rows]
     for row in await connection.fetch(_ACTS, moment.org_id, moment.size, ids):
