@@ -314,9 +314,9 @@ def _one_of(rule: AnyOf, case: Case, now: datetime) -> Found:
 def _one_that_will_do(rule: AnyOf, case: Case) -> Found | None:
     """A choice without a condition that is satisfied for good: nobody needs to look at the others."""
     for each in rule.alternatives:
-        if each.applies is None and not is_absent(each, case):
-            one = attested(each, case)
-            if one[0] is SATISFIED:
+        if each.applies is None:
+            one = plainly(each, case) or (None if is_absent(each, case) else attested(each, case))
+            if one is not None and one[0] is SATISFIED:
                 return one
     return None
 
@@ -328,7 +328,13 @@ def _approved(rule: Approved, before: _Before) -> list[Found]:
 
 
 def _deployed_to(rule: DeployedTo, before: _Before) -> list[Found]:
-    return [deployed_to(rule, before.artifact, now=before.now)] if before.cases else []
+    if not before.cases:
+        return []
+    answers = before.cases[0].answers  # it is the same for all of them, and policies tend to ask the same
+    answer = answers.get(rule.asks)
+    if answer is None:
+        answer = answers[rule.asks] = deployed_to(rule, before.artifact, now=before.now)
+    return [answer]
 
 
 _RESOLVES: Final[Mapping[type, Callable[[Any, _Before], list[Found]]]] = {
