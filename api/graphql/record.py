@@ -6,8 +6,6 @@ from typing import Annotated
 
 import strawberry
 
-from api.graphql.access import Principal
-from api.graphql.approvals import ABOUT_APPROVAL, ABOUT_QUEUE, Approval, approval_asked, approval_queue
 from api.graphql.access import Principal, key_of
 from api.graphql.adoption import Adoption, adoption_of
 from api.graphql.approvals import ABOUT_APPROVAL, ABOUT_QUEUE, Approval, approval_asked, approval_of, approval_queue
@@ -19,7 +17,6 @@ from api.graphql.connections import Connection
 from api.graphql.context import Info
 from api.graphql.controls import Framework, framework_named, framework_page
 from api.graphql.deployments import Deployment, deployment_of
-from api.graphql.environments import Environment, environment_named, environment_page
 from api.graphql.differences import SnapshotDifference, difference_of
 from api.graphql.environments import Environment, environment_named, environment_of, environment_page
 from api.graphql.flows import Flow, flow_named, flow_page
@@ -29,11 +26,9 @@ from api.graphql.ledger import After, Before, First, Last, Ledger
 from api.graphql.nodes import uuid_in
 from api.graphql.notices import Notice, notice_named, notice_page
 from api.graphql.organization import Organization
-from api.graphql.policies import Policy, policy_named, policy_page, try_policy
+from api.graphql.policies import Policy, policy_named, policy_of, policy_page, try_policy
 from api.graphql.searching import ABOUT_SEARCH, SearchHit, search
 from api.graphql.snapshots import Snapshot, SnapshotDifference, difference_of, snapshot_named
-from api.graphql.policies import Policy, policy_named, policy_of, policy_page, try_policy
-from api.graphql.snapshots import Snapshot, snapshot_named
 from api.graphql.trails import Trail, trail_named
 from api.graphql.verdicts import Verdict
 from api.graphql.waivers import Waiver, waiver_asked, waivers_asked

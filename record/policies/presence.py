@@ -122,18 +122,24 @@ async def facts_about(
     asks = any(isinstance(rule, Approved) for policy in policies for rule in policy.rules)
     approved = await approvals.facts_about(connection, moment, fingerprints) if asks else {}
     environment_ids = list(dict.fromkeys(place.environment_id for place in places))
-    excused = await waivers.facts_about(connection, moment, fingerprints, environment_ids)
+    excused = await waivers.facts_about(connection, moment, fingerprints, environment_ids) if places else []
+    if not (ran or approved or excused):
+        return {each.fingerprint: each for each in known}
     for_all = tuple(each for each in excused if each.fingerprint is None)
     by_fingerprint: dict[str, list[WaiverFact]] = {}
     for waiver in excused:
         if waiver.fingerprint is not None:
             by_fingerprint.setdefault(waiver.fingerprint, []).append(waiver)
     return {
-        each.fingerprint: replace(
-            each,
-            runs=tuple(ran.get(each.fingerprint, ())),
+        each.fingerprint: ArtifactFacts(
+            each.fingerprint,
+            each.name,
+            each.memberships,
             approvals=approved.get(Fingerprint(each.fingerprint), ()),
             waivers=(*for_all, *by_fingerprint.get(each.fingerprint, ())),
+            runs=tuple(ran.get(each.fingerprint, ())),
+            attested_at=each.attested_at,
+            counts=each.counts,
         )
         for each in known
     }
@@ -165,4 +171,6 @@ def _there(place: Environment, runs: Sequence[Run]) -> list[Run]:
 def _named(running: Running, facts: ArtifactFacts | None) -> ArtifactFacts:
     """An artifact under the name by which it runs."""
     member = running.member
-    return ArtifactFacts(member.fingerprint, member.name) if facts is None else replace(facts, name=member.name)
+    if facts is None:
+        return ArtifactFacts(member.fingerprint, member.name)
+    return facts if facts.name == member.name else replace(facts, name=member.name)
