@@ -130,8 +130,9 @@ def test_a_page_as_it_stood_keeps_its_moment_in_every_link(admin: Visitor) -> No
 
 
 def test_facts_link_to_the_entries_behind_them(served: dict[str, str]) -> None:
-    for name in set(served) - {"search"}:
-        assert ENTRY_LINK.search(served[name]), name
+    without = {name for name in set(served) - {"search"} if not ENTRY_LINK.search(served[name])}
+
+    assert not without
 
 
 def test_no_page_is_heavier_than_its_budget(served: dict[str, str]) -> None:
