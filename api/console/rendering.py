@@ -164,6 +164,7 @@ _ENVIRONMENT.globals.update(
         "timeline_of": timeline.timeline_of,
         "needs_of": attention.needs_of,
         "lines_of": lines.lines_of,
+        "worst_first": lines.worst_first,
         "by_subject": lines.by_subject,
         "once": forms.once,
         "time": time_of,
