@@ -81,7 +81,7 @@ PAGES: Final = (
     ),
     Page("deployment", "/deployments/{id}", "Deployment", section="environments", subject="deployment"),
     Page("flows", "/flows", "Flows", section="flows"),
-    Page("flow", "/flows/{flow}", "{flow}", section="flows", subject="flow"),
+    Page("flow", "/flows/{flow}", "{flow}", section="flows", subject="flow", rows=30),
     Page("trail", "/flows/{flow}/trails/{trail}", "{trail}", section="flows", subject="trail"),
     Page("evidence", "/attestations/{id}/evidence/{digest}", "Evidence", section="flows"),
     Page("artifact", "/artifacts/{fingerprint}", "Artifact {fingerprint}", section="flows", subject="artifact"),

@@ -10,6 +10,8 @@ from record.verdicts import Status, worst
 _PLACE: Final = re.compile(r"line (\d+)")
 _FINGERPRINT: Final = re.compile(r"([0-9a-f]{12})\u2026")
 
+_ORDER: Final = {Status.NON_COMPLIANT.value: 0, Status.INCOMPLETE.value: 1, Status.UNKNOWN.value: 2}
+
 Reason = Mapping[str, Any]
 
 
@@ -47,6 +49,12 @@ def _line(number: int, text: str, rules: Sequence[Reason]) -> Line:
     else:
         said = "applies to nothing that runs"
     return Line(number, text, status.value, said)
+
+
+def worst_first(reasons: Sequence[Reason], most: int) -> tuple[list[Reason], int]:
+    """The reasons that need somebody before those that do not, at most so many; and how many more there are."""
+    ordered = sorted(reasons, key=lambda reason: _ORDER.get(reason["outcome"], 9))
+    return ordered[:most], max(len(ordered) - most, 0)
 
 
 def by_subject(reasons: Iterable[Reason]) -> Callable[[Mapping[str, Any]], Reason | None]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.datastructures import QueryParams
 
 from api.console import attention, forms, lines, matrix, static, timeline
@@ -67,6 +68,12 @@ class Links:
         self.moment = moment
         self.path = path
         self.query = query
+        self._moment = f"?{urlencode(moment)}" if moment else ""
+        self._entries, self._entries_end = escape(f"{self.base}/ledger/"), escape(self._moment)
+
+    def entry(self, index: int) -> str:
+        """Where an entry of the ledger is shown. Pages are full of these, so they are put together by hand."""
+        return f"{self.base}/ledger/{index}{self._moment}"
 
     def to(self, name: str, /, **given: Any) -> str:
         """The address of a page; what is not in its path goes into its query."""
@@ -92,6 +99,17 @@ class Links:
     def below(self, path: str, **query: Any) -> str:
         """The address of something that is not a page: a download, a form's target."""
         return _with_query(self.base + path, query)
+
+    def entry_link(self, index: int) -> Markup:
+        """A link to an entry, for templates."""
+        where = f"{self._entries}{int(index)}{self._entries_end}"
+        return Markup(f'<a class="entry" href="{where}">entry {int(index)}</a>')  # noqa: S704 (escaped above, and a number)
+
+
+def time_of(at: str) -> Markup:
+    """An instant for people and for programs."""
+    written = escape(at)
+    return Markup(f'<time datetime="{written}">{showing.instant(written)}</time>')  # noqa: S704 (escaped)
 
 
 def _with_query(path: str, query: Mapping[str, Any]) -> str:
@@ -146,7 +164,9 @@ _ENVIRONMENT.globals.update(
         "timeline_of": timeline.timeline_of,
         "needs_of": attention.needs_of,
         "lines_of": lines.lines_of,
+        "worst_first": lines.worst_first,
         "by_subject": lines.by_subject,
         "once": forms.once,
+        "time": time_of,
     }
 )
