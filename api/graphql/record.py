@@ -6,9 +6,9 @@ from typing import Annotated
 
 import strawberry
 
-from api.graphql.access import Principal, key_of
+from api.graphql.access import Principal
 from api.graphql.adoption import Adoption, adoption_of
-from api.graphql.approvals import ABOUT_APPROVAL, ABOUT_QUEUE, Approval, approval_asked, approval_of, approval_queue
+from api.graphql.approvals import ABOUT_APPROVAL, ABOUT_QUEUE, Approval, approval_asked, approval_queue
 from api.graphql.archives import Archive, archive_of, archive_page
 from api.graphql.artifacts import Artifact, artifact_of, whole_fingerprint
 from api.graphql.attestations import AttestationType, SigningKey
@@ -18,7 +18,7 @@ from api.graphql.context import Info
 from api.graphql.controls import Framework, framework_named, framework_page
 from api.graphql.deployments import Deployment, deployment_of
 from api.graphql.differences import SnapshotDifference, difference_of
-from api.graphql.environments import Environment, environment_named, environment_of, environment_page
+from api.graphql.environments import Environment, environment_named, environment_page
 from api.graphql.flows import Flow, flow_named, flow_page
 from api.graphql.gate import ASSERT_ARTIFACT, AssertArtifactResult, By, assert_artifact
 from api.graphql.judgements import Judgement, judgements_lately
@@ -26,9 +26,9 @@ from api.graphql.ledger import After, Before, First, Last, Ledger
 from api.graphql.nodes import uuid_in
 from api.graphql.notices import Notice, notice_named, notice_page
 from api.graphql.organization import Organization
-from api.graphql.policies import Policy, policy_named, policy_of, policy_page, try_policy
+from api.graphql.policies import Policy, policy_named, policy_page, try_policy
 from api.graphql.searching import ABOUT_SEARCH, SearchHit, search
-from api.graphql.snapshots import Snapshot, SnapshotDifference, difference_of, snapshot_named
+from api.graphql.snapshots import Snapshot, snapshot_named
 from api.graphql.trails import Trail, trail_named
 from api.graphql.verdicts import Verdict
 from api.graphql.waivers import Waiver, waiver_asked, waivers_asked
@@ -293,122 +293,3 @@ async def record_at(info: Info, at: datetime | None, size: LedgerSize | None) ->
 
 def _record(moment: Moment) -> Record:
     return Record(size=moment.size, instant=moment.instant, moment=moment)
-
-
-async def node(info: Info, node_id: str) -> Node | None:
-    """Whatever has this id, as of now, if the caller may see it."""
-    kind, key = split_id(node_id)
-    find = _FINDERS.get(kind)
-    if find is None:
-        raise InvalidInput(
-            f"{node_id[:80]!r} is no id of this server. Use one that an answer gave you, unchanged.", field="id"
-        )
-    try:
-        return await find(info, info.context.moment, key)
-    except ValueError:
-        return None
-
-
-async def _flow(info: Info, moment: Moment, key: str) -> Node | None:
-    row = await loaders_at(info, moment).flows.load(FlowId(UUID(key)))
-    return Flow.of(row, moment) if row is not None and info.context.caller.may(Action.READ, flow=row.name) else None
-
-
-async def _trail(info: Info, moment: Moment, key: str) -> Node | None:
-    row = await loaders_at(info, moment).trails.load(TrailId(UUID(key)))
-    return Trail.of(row, moment) if row is not None and info.context.caller.may(Action.READ, flow=row.flow) else None
-
-
-async def _artifact(info: Info, moment: Moment, key: str) -> Node | None:
-    return await artifact_of(info, moment, Fingerprint(key))
-
-
-async def _attestation(info: Info, moment: Moment, key: str) -> Node | None:
-    async with info.context.record.database.connection(moment.org_id) as connection:
-        row = (await attestations.by_ids(connection, moment, [AttestationId(UUID(key))]))[0]
-    return (
-        Attestation.of(row, moment) if row is not None and info.context.caller.may(Action.READ, flow=row.flow) else None
-    )
-
-
-async def _entry(info: Info, moment: Moment, key: str) -> Node | None:
-    info.context.caller.require(Action.READ)
-    if not key.isascii() or not key.isdecimal() or len(key) > 16:
-        return None
-    async with info.context.record.database.connection(moment.org_id) as connection:
-        row = await ledger.entry(connection, moment, EntryIndex(int(key)))
-    return None if row is None else Entry.of(row)
-
-
-async def _principal(info: Info, moment: Moment, key: str) -> Node | None:
-    info.context.caller.require(Action.READ)
-    async with info.context.record.database.connection(moment.org_id) as connection:
-        found = await access.principals(connection, moment, ids=[PrincipalId(UUID(key))])
-    return Principal.of(found[0], moment) if found else None
-
-
-async def _key(info: Info, moment: Moment, key: str) -> Node | None:
-    return await key_of(info, moment, KeyId(UUID(key)))
-
-
-async def _environment(info: Info, moment: Moment, key: str) -> Node | None:
-    return await environment_of(info, moment, EnvironmentId(UUID(key)))
-
-
-async def _deployment(info: Info, moment: Moment, key: str) -> Node | None:
-    return await deployment_of(info, moment, DeploymentId(UUID(key)))
-
-
-async def _approval(info: Info, moment: Moment, key: str) -> Node | None:
-    return await approval_of(info, moment, ApprovalId(UUID(key)))
-
-
-async def _waiver(info: Info, moment: Moment, key: str) -> Node | None:
-    return await waiver_of(info, moment, WaiverId(UUID(key)))
-
-
-async def _policy(info: Info, moment: Moment, key: str) -> Node | None:
-    return await policy_of(info, moment, PolicyId(UUID(key)))
-
-
-async def _notice(info: Info, moment: Moment, key: str) -> Node | None:
-    return await notice_of(info, moment, UUID(key))
-
-
-async def _delivery(info: Info, moment: Moment, key: str) -> Node | None:
-    return await delivery_of(info, moment, UUID(key))
-
-
-async def _framework(info: Info, moment: Moment, key: str) -> Node | None:
-    return await framework_of(info, moment, FrameworkId(UUID(key)))
-
-
-async def _control(info: Info, moment: Moment, key: str) -> Node | None:
-    framework_id, _, control = key.partition("/")
-    return await control_of(info, moment, FrameworkId(UUID(framework_id)), control)
-
-
-async def _archive(info: Info, moment: Moment, key: str) -> Node | None:
-    return await archive_of(info, moment, UUID(key))
-
-
-_FINDERS = {
-    "ApiKey": _key,
-    "Approval": _approval,
-    "Archive": _archive,
-    "Delivery": _delivery,
-    "Control": _control,
-    "Deployment": _deployment,
-    "Environment": _environment,
-    "Flow": _flow,
-    "Framework": _framework,
-    "Judgement": judgement_of,
-    "Notice": _notice,
-    "Policy": _policy,
-    "Trail": _trail,
-    "Artifact": _artifact,
-    "Waiver": _waiver,
-    "Attestation": _attestation,
-    "Entry": _entry,
-    "Principal": _principal,
-}
