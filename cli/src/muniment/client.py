@@ -122,6 +122,7 @@ class Client:
         tries = 0
         while True:
             tries += 1
+            self.connections.within(ends - time.monotonic())
             try:
                 return attempt()
             except CommandError:

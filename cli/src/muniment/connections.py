@@ -131,7 +131,7 @@ class Connections:
         if isinstance(fault, ssl.SSLCertVerificationError):
             return f"its certificate is not trusted ({fault.verify_message}); name the CA with --ca-file"
         if isinstance(fault, socket.timeout):
-            return f"no answer within {self.timeout_seconds:g} seconds"
+            return f"no answer within {getattr(self._local, 'seconds', self.timeout_seconds):.3g} seconds"
         if isinstance(fault, socket.gaierror):
             return "its name is not known"
         if isinstance(fault, http.client.RemoteDisconnected):
@@ -140,11 +140,19 @@ class Connections:
             return (fault.strerror or str(fault)).lower()
         return str(fault).rstrip(".") or type(fault).__name__
 
+    def within(self, seconds: float) -> None:
+        """How long this thread's next request may wait for a sign of life, if that is less than the timeout."""
+        self._local.seconds = max(min(seconds, self.timeout_seconds), 0.1)
+
     def _open(self) -> http.client.HTTPConnection:
         kept: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
+        seconds = getattr(self._local, "seconds", self.timeout_seconds)
         if kept is not None:
+            if kept.sock is not None:
+                kept.sock.settimeout(seconds)
             return kept
         made = self._made()
+        made.timeout = seconds
         made.connect()
         made.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._local.connection = made

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import time
 
+from muniment.commands.shared import ORGANIZATION
 from muniment.exits import Refused
 
 TYPE_CHECKING = False
@@ -110,12 +111,22 @@ def send(context: Context, write: Write, *, is_late: bool = False) -> dict[str, 
         write.given["fingerprint"] = fingerprint_of_name(client, write.artifact["name"], write.artifact.get("flow"))
     given = write.noting_when() if is_late else write.given
     try:
-        return _recorded(client, write, given)
+        return _checked(context, _recorded(client, write, given))
     except Refused as refusal:
         if not (is_late and refusal.refusal == "IDEMPOTENCY_CONFLICT"):
             raise
         # The first attempt was recorded after all, at its own time; only its answer was lost.
-        return _recorded(client, write, write.given)
+        return _checked(context, _recorded(client, write, write.given))
+
+
+def _checked(context: Context, outcome: dict[str, Any]) -> dict[str, Any]:
+    """The key decides whose record it is. Says so when another organization was named."""
+    named, recorded = context.text(ORGANIZATION), outcome["receipt"]["ledger"].rpartition("/")[2]
+    if named not in (None, recorded):
+        context.say(
+            f"the key is of the organization {recorded}, so that is where it was recorded, although {named} was named"
+        )
+    return outcome
 
 
 def _recorded(client: Client, write: Write, given: Mapping[str, Any]) -> dict[str, Any]:

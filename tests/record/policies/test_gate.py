@@ -237,4 +237,4 @@ async def test_a_gate_takes_few_statements_however_many_trails_know_the_artifact
         await acme.trail(caller, "t1", flow=f"more-{number}")
         await build(acme, f"more-{number}")
 
-    assert await spent(await acme.moment()) == one == 5
+    assert await spent(await acme.moment()) == one == 4

@@ -132,11 +132,18 @@ def alongside(context: Context) -> dict[str, Any]:
     """What can go with any report: description, where it comes from, links, annotations, user data."""
     return {
         "description": context.text(shared.DESCRIPTION),
-        "originUrl": context.text(shared.ORIGIN_URL),
+        "originUrl": _origin(context),
         "externalUrls": links_of(context) or None,
         "annotations": context.pairs(shared.ANNOTATE) or None,
         "userData": object_of(context, shared.USER_DATA),
     }
+
+
+def _origin(context: Context) -> str | None:
+    """Where a report comes from: the origin that was given, else the build."""
+    if shared.BUILD_URL in context.command.options and not context.settings.is_given(shared.ORIGIN_URL):
+        return context.text(shared.BUILD_URL) or context.text(shared.ORIGIN_URL)
+    return context.text(shared.ORIGIN_URL)
 
 
 def links_of(context: Context) -> list[dict[str, str]]:
