@@ -10,6 +10,7 @@ When keys were last used is written down in `ops`, in batches and at most once a
 import asyncio
 import hashlib
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,6 +33,8 @@ KNOWN_MAX: Final = 10_000
 NOTED_EVERY: Final = timedelta(minutes=1)
 FLUSH_SECONDS: Final = 5.0
 UNFLUSHED_MAX: Final = 100_000
+RECOGNISE: Final = "recognise"
+"""Where in a request's state the console leaves how its visitor is recognised, for the byte routes that it passes on to."""
 CHALLENGE: Final = {"www-authenticate": 'Bearer realm="muniment"'}
 
 
@@ -73,14 +76,21 @@ class Identity:
             return await self._anyone(said)
         token = said
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        return await self._holder(digest, lambda: tokens.organization_of(token))
+
+    async def recognise_seat(self, org_id: OrgId, token_sha256: bytes) -> Recognised:
+        """Whom a session stands for, by the hash of the key that it was begun with: as strict as if the key were presented."""
+        return await self._holder(token_sha256, lambda: org_id)
+
+    async def _holder(self, digest: bytes, organization: Callable[[], OrgId]) -> Recognised:
         known = self._known.get(digest)
         if known is None:
-            return await self._learn(token, digest, None)
+            return await self._learn(organization(), digest, None)
         head = await self._head(known.caller.org_id)
         now = self._record.clock.now()
         ended = known.opens_until is not None and now >= known.opens_until
         if ended or head.access_index != known.caller.access_index:
-            return await self._learn(token, digest, known)
+            return await self._learn(known.caller.org_id, digest, known)
         self._known.move_to_end(digest)
         self._note(known, now)
         return Recognised(known.caller, head, known.sight)
@@ -110,12 +120,11 @@ class Identity:
                 self._uses = uses | self._uses
             log.warning("uses of keys are not written down yet", keys=len(uses), why=refusal.message)
 
-    async def _learn(self, token: str, digest: bytes, known: _Known | None) -> Recognised:
+    async def _learn(self, org_id: OrgId, digest: bytes, known: _Known | None) -> Recognised:
         self._known.pop(digest, None)
-        org_id = tokens.organization_of(token)
         head = await self._head(org_id)
         caller, opens_until = await service.recognise_until(
-            self._record, token, org_id=org_id, organization=head.name, access_index=head.access_index
+            self._record, digest, org_id=org_id, organization=head.name, access_index=head.access_index
         )
         learned = _Known(caller, _sight(caller), opens_until, known.noted_at if known else None)
         self._known[digest] = learned
@@ -150,7 +159,10 @@ class Identity:
 
 
 async def identify(request: HTTPConnection) -> Caller:
-    """Who makes this request, by the application that serves it."""
+    """Who makes this request, by the application that serves it; or as whoever passed it on has left under `RECOGNISE`."""
+    recognise: Callable[[], Awaitable[Recognised]] | None = request.scope.get("state", {}).get(RECOGNISE)
+    if recognise is not None:
+        return (await recognise()).caller
     identity: Identity = request.app.state.identity
     return await identity.identify(request)
 

@@ -14,7 +14,9 @@ from starlette.responses import Response
 from api.graphql.view import View
 from api.health import Health
 
-ROUTES: Final = frozenset({"graphql", "evidence", "archives", "log", "schemas", "healthz", "readyz", "metrics"})
+ROUTES: Final = frozenset(
+    {"graphql", "evidence", "archives", "log", "schemas", "healthz", "readyz", "metrics", "o", "static"}
+)
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from benchmarks import growth, reads, runtime, writes
+from benchmarks import console, growth, reads, runtime, writes
 from benchmarks.rig import Rig
 from benchmarks.turns import Options, Outcome
 
@@ -17,6 +17,7 @@ CASES: Final[dict[str, Callable[[Rig, Options], Awaitable[Outcome]]]] = {
     "reads": reads.measure,
     "growth": growth.measure,
     "runtime": runtime.measure,
+    "console": console.measure,
 }
 
 

@@ -47,7 +47,9 @@ def up() -> int:
         signal.signal(number, lambda *_: stopping.set())
     say(f"Muniment starts; its data is in {system.directory}.")
     with system:
-        say(f"\n  {system.url}/graphql   (key: {system.directory / 'secrets' / 'admin_key'})\n  Ctrl-C stops it.\n")
+        key_file = system.directory / "secrets" / "admin_key"
+        say(f"\n  {system.url}/           the console: sign in with the key in {key_file}")
+        say(f"  {system.url}/graphql   (key: {key_file})\n  Ctrl-C stops it.\n")
         while not stopping.wait(WATCH_SECONDS):
             trouble = system.ended()
             if trouble is not None:

@@ -57,6 +57,12 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         None, description="URL under which people reach this server, for links in archives and notices."
     )
+    session_hours: float = Field(
+        12.0,
+        gt=0,
+        le=720,
+        description="How long a browser stays signed in to the console; a key's own expiry ends it sooner.",
+    )
     log_format: str = Field("json", pattern="^(json|text)$", description="`json` for machines, `text` for people.")
     database_connections_max: int = Field(20, ge=1, le=500, description="Connections to PostgreSQL of one process.")
     database_timeout_seconds: float = Field(
@@ -97,7 +103,13 @@ class Settings(BaseSettings):
     graphql_introspection: bool = Field(
         True, description="Whether the schema can be asked for. It is published anyway."
     )
-    graphql_body_bytes_max: int = Field(8_000_000, ge=1_000, description="Largest GraphQL request body, in bytes.")
+    graphql_body_bytes_max: int = Field(1_000_000, ge=1_000, description="Largest GraphQL request body, in bytes.")
+    snapshot_body_bytes_max: int = Field(
+        16_000_000,
+        ge=1_000,
+        description="Largest body of a request whose only field is reportSnapshot, from a key that may report snapshots; its "
+        "length must be announced.",
+    )
     graphql_tokens_max: int = Field(2_000, ge=50, description="Most lexical tokens of one document.")
     graphql_depth_max: int = Field(
         16, ge=3, description="Deepest nesting of one document; introspection is counted too."

@@ -20,6 +20,7 @@ from record.ledger import models as ledger
 from record.notices import models as notices
 from record.policies import models as policies
 from record.scrubbing import models as scrubbing
+from record.sessions import models as sessions
 from record.trails import models as trails
 from record.waivers import models as waivers
 
@@ -42,6 +43,7 @@ MODULES: Final = (
     archives,
     scrubbing,
     jobs,
+    sessions,
 )
 """Modules that declare tables; importing them makes SQLModel know the tables."""
 

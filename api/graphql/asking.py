@@ -5,8 +5,9 @@ executes it within its time, and lets out only errors that a stranger may see.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from typing import TypeAlias
 
 import strawberry
 from graphql import GraphQLError, OperationType
@@ -22,6 +23,8 @@ from api.identity import Identity, Recognised
 from api.wakes import Wakes
 from record.record import Record
 from record.refusals import Refusal, TooLarge, Unavailable
+
+Again: TypeAlias = Callable[[], Awaitable[Recognised]]
 
 
 class Asking:
@@ -62,8 +65,8 @@ class Asking:
             raise InvalidDocument([as_error(refusal)]) from None
         return question, operation
 
-    def context(self, operation: Operation, recognised: Recognised, authorization: str, request_id: str) -> Context:
-        """What this operation's resolvers are given."""
+    def context(self, operation: Operation, recognised: Recognised, again: Again, request_id: str) -> Context:
+        """What this operation's resolvers are given. `again` recognises the same caller anew, if it still may be."""
         return Context(
             record=self.record,
             wakes=self.wakes,
@@ -72,7 +75,7 @@ class Asking:
             instant=max(self.record.clock.now(), recognised.head.at),
             request_id=request_id,
             operation=operation,
-            recognise_again=lambda: self.identity.recognise(authorization),
+            recognise_again=again,
         )
 
     async def execute(self, question: Question, operation: Operation, context: Context) -> ExecutionResult:

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from api.graphql import record as at_moment
+from api.graphql import finding
 from api.graphql.access import AccessMutations, Viewer
 from api.graphql.approving import ApprovalMutations
 from api.graphql.archives import Archive, ArchiveMutations, watch
@@ -15,7 +15,7 @@ from api.graphql.artifacts import ArtifactMutations
 from api.graphql.attest import AttestationMutations
 from api.graphql.context import Info
 from api.graphql.deployments import DeploymentMutations
-from api.graphql.environments import EnvironmentMutations
+from api.graphql.environment_mutations import EnvironmentMutations
 from api.graphql.errors import HANDLERS
 from api.graphql.flows import FlowMutations
 from api.graphql.inputs import plan_inputs
@@ -52,7 +52,7 @@ class Query:
 
     @strawberry.field(description="Whatever has this id, as of now; null when it is not there or not yours to see.")
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:  # noqa: A002
-        return await at_moment.node(info, id)
+        return await finding.node(info, id)
 
 
 @strawberry.type(description="Writes. Each appends an entry, and gives its receipt or the reason why not.")

@@ -24,6 +24,30 @@ from record.ids import EntryIndex
 from record.moment import Moment
 from record.trails import queries, rules, service
 from record.trails.facts import TrailFacts
+from record.verdicts import Status
+
+
+@strawberry.type(description="One thing that a template asks for, and how it stands in a trail.")
+class TrailRequirement:
+    artifact: str | None = strawberry.field(
+        description="What the template calls the artifact that it is asked of; null: it is asked of the trail."
+    )
+    name: str | None = strawberry.field(
+        description="The attestation's name; null: the artifact itself has to be reported."
+    )
+    type: str | None = strawberry.field(description="The attestation's type, `*` for any; null for an artifact.")
+    status: Status = strawberry.field(description="COMPLIANT, NON_COMPLIANT, or INCOMPLETE while it is missing.")
+    entry_index: EntryIndex | None = strawberry.field(description="The entry that decided; null while it is missing.")
+
+    @classmethod
+    def of(cls, requirement: rules.Requirement) -> "TrailRequirement":
+        return cls(
+            artifact=requirement.artifact,
+            name=requirement.name,
+            type=requirement.type,
+            status=requirement.status,
+            entry_index=requirement.entry_index,
+        )
 
 
 @strawberry.type(description="One run of a flow: a commit, a pull request, a ticket, a shell session.")
@@ -66,6 +90,17 @@ class Trail(Node):
     def _judged(self, info: Info, facts: TrailFacts) -> Verdict:
         examined = rules.examine_trail(facts, now=self.moment.instant)
         return Verdict.of(info, examined.status, examined.holds_until(), examined.reasons)
+
+    @strawberry.field(
+        description="What its template asks for, one by one, and how each stands: the trail's own attestations, then each "
+        "artifact with its attestations."
+    )
+    async def requirements(self, info: Info) -> list[TrailRequirement]:
+        loaders = loaders_at(info, self.moment)
+        facts = loaders.facts_at_hand(self.row.trail_id) or await loaders.facts.load(self.row.trail_id)
+        examined = rules.examine_trail(facts, now=self.moment.instant)
+        info.context.expires(examined.holds_until())
+        return [TrailRequirement.of(each) for each in examined.requirements()]
 
     @strawberry.field(description="Its artifacts: the latest of each template name.")
     async def artifacts(self, info: Info) -> list[ArtifactInTrail]:

@@ -73,7 +73,9 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Any, None]):
             {"query": operation.query, "variables": operation.variables, "operationName": operation.operation_name}
         )
         recognised = await asking.identity.recognise(socket.authorization)
-        context = asking.context(chosen, recognised, socket.authorization, socket.request_id)
+        context = asking.context(
+            chosen, recognised, lambda: asking.identity.recognise(socket.authorization), socket.request_id
+        )
         async with aclosing(asking.results(question, chosen, context)) as coming:
             async for result in coming:
                 if result is not None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from record import showing
 from record.archives import paths
 from record.archives.rules import ArchiveKind, Question
 from record.archives.selection import EvidenceFile
@@ -25,18 +26,11 @@ from record.controls.rules import Change, Finding
 from record.ledger.queries import StoredCheckpoint
 from record.moment import Moment
 from record.trails.queries import Trail
-from record.verdicts import Status, Verdict
+from record.verdicts import Verdict
 
 DETAILED_TRAILS_MAX: Final = 200
 """With more trails than this the page has a row for each and no more: the entries have the rest."""
 _CHUNKS: Final = 256
-
-_WORDS: Final = {
-    Status.COMPLIANT: ("ok", "\u2713", "Compliant"),
-    Status.NON_COMPLIANT: ("bad", "\u2717", "Not compliant"),
-    Status.INCOMPLETE: ("open", "\u25d0", "Incomplete"),
-    Status.UNKNOWN: ("none", "?", "Unknown"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +171,10 @@ class Cover:
         """Whether the page lists the entries, so that other parts of it can point there."""
         return self.question.kind in (ArchiveKind.TRAIL, ArchiveKind.ARTIFACT)
 
+    def place(self, index: int) -> str | None:
+        """Where the page shows an entry, if it lists them."""
+        return f"#entry-{index}" if self.has_entry_table else None
+
     @property
     def is_detailed(self) -> bool:
         """Whether the page has a section for each trail."""
@@ -252,32 +250,12 @@ def readme(cover: Cover) -> bytes:
     return _PARTS.get_template("README.txt").render(cover=cover).encode()
 
 
-def _bytes(count: int) -> str:
-    size = float(count)
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{count} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TiB"
-
-
-def _instant(instant: datetime) -> str:
-    return f"{to_rfc3339(instant)[:19].replace('T', ' ')} UTC"
-
-
-_FILTERS: Final[dict[str, Any]] = {
-    "bytes": _bytes,
-    "count": lambda number: f"{number:,}",
-    "href": paths.href,
-    "instant": _instant,
-    "rfc3339": to_rfc3339,
-    "words": _WORDS.__getitem__,
-}
+_FILTERS: Final[dict[str, Any]] = {**showing.FILTERS, "href": paths.href, "rfc3339": to_rfc3339}
 
 
 def _environment(*, streams: bool) -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader([Path(__file__).parent / "templates", showing.TEMPLATES]),
         autoescape=select_autoescape(("html",)),
         enable_async=streams,
         undefined=StrictUndefined,

@@ -27,6 +27,7 @@ from record.artifacts.rules import (
 )
 from record.attestations.rules import AttestationFact, Finding, explain, find, holds_until, matches, summary
 from record.flows.templates import Wanted, WantedArtifact
+from record.ids import EntryIndex
 from record.trails.facts import ArtifactFact, TrailFacts
 from record.verdicts import Reason, Status, Verdict, worst
 
@@ -44,6 +45,20 @@ class Part(NamedTuple):
     """The artifact as reported; None when it was not."""
     about: str = ""
     """How reasons name it when it was neither asked for nor reported."""
+
+
+class Requirement(NamedTuple):
+    """One thing that the template asks for, and how it stands: a cell of the flow's matrix.
+
+    `artifact` is the template name of the artifact that it is asked of, None for the trail; `name` is the attestation's, None
+    where it is the artifact itself that is asked for. `entry_index`: the entry that decided, None while there is none.
+    """
+
+    artifact: str | None
+    name: str | None
+    type: str | None
+    status: Status
+    entry_index: EntryIndex | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +80,26 @@ class Examination:
         on_trail = tuple([explain(finding, docket.rules, subject) for finding in docket.on_trail])
         asked = on_trail[: len(docket.asked_of_trail)]
         return (*on_trail, *[_explain(docket, part, asked) for part in self.parts]) or (_nothing_recorded(docket),)
+
+    def requirements(self) -> list[Requirement]:
+        """What the template asks for, one by one: the trail's attestations, then each artifact and its attestations."""
+        found = [_requirement(None, finding) for finding in self.docket.on_trail if finding.wanted is not None]
+        for part in self.parts:
+            if part.wanted is None:
+                continue
+            name = part.wanted.name
+            reported = None if part.examined is None else part.examined.artifact.entry_index
+            status = Status.INCOMPLETE if reported is None else Status.COMPLIANT
+            found.append(Requirement(name, None, None, status, reported))
+            found += [_requirement(name, finding) for finding in part.found if finding.wanted is not None]
+        return found
+
+
+def _requirement(artifact: str | None, finding: Finding) -> Requirement:
+    assert finding.wanted is not None, "only what somebody asks for is a requirement"
+    decided = finding.override or finding.fact
+    index = None if decided is None else decided.entry_index
+    return Requirement(artifact, finding.wanted.name, finding.wanted.type, finding.status, index)
 
 
 def examine_trail(facts: TrailFacts, *, now: datetime) -> Examination:

@@ -21,17 +21,17 @@ async def recognise(record: Record, token: str) -> Caller:
 async def recognise_at(record: Record, token: str, *, org_id: OrgId, organization: str, access_index: int) -> Caller:
     """As `recognise`, for whoever has asked for the head already."""
     caller, _ = await recognise_until(
-        record, token, org_id=org_id, organization=organization, access_index=access_index
+        record, tokens.token_sha256(token), org_id=org_id, organization=organization, access_index=access_index
     )
     return caller
 
 
 async def recognise_until(
-    record: Record, token: str, *, org_id: OrgId, organization: str, access_index: int
+    record: Record, token_sha256: bytes, *, org_id: OrgId, organization: str, access_index: int
 ) -> tuple[Caller, datetime | None]:
-    """As `recognise_at`, and the instant from which the key opens nothing, for whoever keeps the answer until then."""
+    """Who presents the token of this hash, and from when it opens nothing, for whoever keeps the answer until then."""
     async with record.database.connection(org_id) as connection:
-        facts = await queries.key_by_token(connection, org_id, tokens.token_sha256(token))
+        facts = await queries.key_by_token(connection, org_id, token_sha256)
     if facts is None or not facts.opens(now=record.clock.now()):
         raise Unauthenticated(
             "This key is unknown, expired or revoked. Ask an admin of your organization for a new one."

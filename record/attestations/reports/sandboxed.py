@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, Final
 from record.attestations.reports.custom import STRANGERS_PROGRAMS, Progress, check_type, read_custom
 from record.attestations.reports.dsse import TrustedKey
 from record.attestations.reports.junit import read_junit
+from record.attestations.reports.preview import preview_junit, preview_sarif
 from record.attestations.reports.provenance import read_provenance
 from record.attestations.reports.result import ReportResult
 from record.attestations.reports.sarif import read_sarif
@@ -49,6 +50,8 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "trivy": lambda arguments, files, progress: read_trivy(files[0], **arguments),
     "sbom": lambda arguments, files, progress: read_sbom(files[0], **arguments),
     "provenance": _provenance,
+    "preview_junit": lambda arguments, files, progress: preview_junit(files[0]),
+    "preview_sarif": lambda arguments, files, progress: preview_sarif(files[0]),
     "oscal": lambda arguments, files, progress: read_catalog(files[0]),
 }
 

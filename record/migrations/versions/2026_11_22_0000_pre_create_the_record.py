@@ -766,6 +766,15 @@ STATEMENTS = (
     published_size BIGINT NOT NULL,
     PRIMARY KEY (org_id)
 )""",
+    """CREATE TABLE ops.sessions (
+    org_id UUID NOT NULL,
+    session_sha256 BYTEA NOT NULL,
+    token_sha256 BYTEA NOT NULL,
+    began_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (org_id, session_sha256)
+)""",
+    """CREATE INDEX sessions_by_secret ON ops.sessions (session_sha256)""",
 )
 
 

@@ -12,6 +12,7 @@ from muniment.proof.archive import verify_archive
 from muniment.proof.findings import ArchiveResult
 from muniment.proof.notes import parse_verifier_key
 from record.access import service as access
+from record.access import tokens
 from record.access.rules import Caller, Grant, Role
 from record.archives import queries, service
 from record.archives.queries import Archive, Finished
@@ -70,7 +71,11 @@ class World:
         assert key.token is not None
         head = await record.ledger.head(operator.org_id)
         caller, _ = await access.recognise_until(
-            record, key.token, org_id=operator.org_id, organization=name, access_index=head.access_index
+            record,
+            tokens.token_sha256(key.token),
+            org_id=operator.org_id,
+            organization=name,
+            access_index=head.access_index,
         )
         return cls(record, caller, Notary(record.settings.signing_seed()))
 

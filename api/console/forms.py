@@ -1,0 +1,108 @@
+"""What a form sends in, what a mutation takes out.
+
+A form is read whole, bounded, and only as `application/x-www-form-urlencoded`; it must carry the visitor's token. Every form has a
+number of its own (`once`), which becomes the idempotency key: pressing a button twice records once.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from api.console.page import instant_from
+from api.requests import headers_of, read_body
+from record.ids import uuid7
+from record.refusals import InvalidInput
+
+FORM_BYTES_MAX: Final = 400_000
+FIELDS_MAX: Final = 500
+_FORM: Final = "application/x-www-form-urlencoded"
+
+Form: TypeAlias = Mapping[str, Sequence[str]]
+Reader: TypeAlias = Callable[[Form], Any]
+"""Reads what a mutation's input wants out of a form; None leaves it out."""
+
+
+async def form_of(request: Request) -> Form:
+    """The form's fields, each with all its values."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != _FORM:
+        raise InvalidInput(f"A form is sent as {_FORM}. Use the forms of the console.")
+    headers = headers_of(request.scope)
+    body = await read_body(
+        request.receive, bytes_max=FORM_BYTES_MAX, content_length=headers.get(b"content-length"), seconds_max=20.0
+    )
+    found: dict[str, list[str]] = {}
+    try:
+        for name, value in parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="strict"):
+            found.setdefault(name, []).append(value.replace("\r\n", "\n"))
+    except ValueError:
+        raise InvalidInput(
+            "This form cannot be read: it has too many fields, or is not UTF-8. Send it again."
+        ) from None
+    return found
+
+
+def once() -> str:
+    """A number for a form."""
+    return str(uuid7())
+
+
+def said(form: Form, name: str) -> str:
+    """What was written in a field; for showing it again."""
+    return form.get(name, [""])[0]
+
+
+def text(name: str) -> Reader:
+    """A text that has to be there, without the blanks around it."""
+    return lambda form: said(form, name).strip()
+
+
+def document(name: str) -> Reader:
+    """A text as it was written, but for line ends."""
+    return lambda form: said(form, name)
+
+
+def optional(name: str) -> Reader:
+    """A text, left out when it is empty."""
+    return lambda form: said(form, name).strip() or None
+
+
+def instant(name: str) -> Reader:
+    """An instant from a browser's field, left out when it is empty."""
+    return lambda form: instant_from(said(form, name)) if said(form, name).strip() else None
+
+
+def number(name: str) -> Reader:
+    """A whole number, left out when the field is empty."""
+
+    def read(form: Form) -> int | None:
+        written = said(form, name).strip()
+        if not written:
+            return None
+        if not (written.isascii() and written.isdecimal() and len(written) <= 9):
+            raise InvalidInput(f"{written[:40]!r} is not a whole number. Write {name} in digits.", field=name)
+        return int(written)
+
+    return read
+
+
+def flag(name: str) -> Reader:
+    """A box that is ticked or not."""
+    return lambda form: name in form and said(form, name) not in ("", "false")
+
+
+def names(name: str) -> Reader:
+    """Names with commas between them, left out when there are none."""
+    return lambda form: [part.strip() for part in said(form, name).split(",") if part.strip()] or None
+
+
+def grants(form: Form) -> list[dict[str, Any]] | None:
+    """Roles that are ticked, each narrowed to the flows and environments that are named beside them; None when none is ticked."""
+    narrowed: dict[str, Any] = {}
+    for name in ("flows", "environments"):
+        found = names(name)(form)
+        if found:
+            narrowed[name] = found
+    return [{"role": role, **narrowed} for role in form.get("role", ())] or None

@@ -1,0 +1,67 @@
+"""A policy line by line: its text and a verdict's reasons in, each line with what was found by the rule that stands in it out."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from record.verdicts import Status, worst
+
+_PLACE: Final = re.compile(r"line (\d+)")
+_FINGERPRINT: Final = re.compile(r"([0-9a-f]{12})\u2026")
+
+_ORDER: Final = {Status.NON_COMPLIANT.value: 0, Status.INCOMPLETE.value: 1, Status.UNKNOWN.value: 2}
+
+Reason = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`status` is the worst over all that runs; None where the line holds no rule or nothing was tried."""
+
+    number: int
+    text: str
+    status: str | None
+    said: str
+
+
+def lines_of(document: str, reasons: Sequence[Reason]) -> list[Line]:
+    """The lines of a policy. `reasons` are a verdict's: one for each artifact, below it one for each rule."""
+    found: dict[int, list[Reason]] = {}
+    for artifact in reasons:
+        for rule in artifact["because"]:
+            place = _PLACE.search(rule["rule"])
+            if place is not None:
+                found.setdefault(int(place[1]), []).append(rule)
+    return [_line(number, text, found.get(number, ())) for number, text in enumerate(document.splitlines(), start=1)]
+
+
+def _line(number: int, text: str, rules: Sequence[Reason]) -> Line:
+    if not rules:
+        return Line(number, text, None, "")
+    deciding = [rule for rule in rules if rule["outcome"] != Status.UNKNOWN.value]
+    status = worst(Status(rule["outcome"]) for rule in deciding or rules)
+    failing = sum(rule["outcome"] in (Status.NON_COMPLIANT.value, Status.INCOMPLETE.value) for rule in rules)
+    if failing:
+        said = f"{failing} of {len(rules)} not satisfied"
+    elif deciding:
+        said = f"satisfied by all {len(deciding)}" if len(deciding) > 1 else "satisfied"
+    else:
+        said = "applies to nothing that runs"
+    return Line(number, text, status.value, said)
+
+
+def worst_first(reasons: Sequence[Reason], most: int) -> tuple[list[Reason], int]:
+    """The reasons that need somebody before those that do not, at most so many; and how many more there are."""
+    ordered = sorted(reasons, key=lambda reason: _ORDER.get(reason["outcome"], 9))
+    return ordered[:most], max(len(ordered) - most, 0)
+
+
+def by_subject(reasons: Iterable[Reason]) -> Callable[[Mapping[str, Any]], Reason | None]:
+    """Finds the reason that is about a running artifact, by the beginning of the fingerprint that its subject names."""
+    found: dict[str, Reason] = {}
+    for reason in reasons:
+        named = _FINGERPRINT.findall(reason["subject"])
+        if named:
+            found[named[-1]] = reason
+    return lambda artifact: found.get(artifact["fingerprint"][:12])
