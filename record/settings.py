@@ -103,7 +103,13 @@ class Settings(BaseSettings):
     graphql_introspection: bool = Field(
         True, description="Whether the schema can be asked for. It is published anyway."
     )
-    graphql_body_bytes_max: int = Field(8_000_000, ge=1_000, description="Largest GraphQL request body, in bytes.")
+    graphql_body_bytes_max: int = Field(1_000_000, ge=1_000, description="Largest GraphQL request body, in bytes.")
+    snapshot_body_bytes_max: int = Field(
+        16_000_000,
+        ge=1_000,
+        description="Largest body of a request whose only field is reportSnapshot, from a key that may report snapshots; its "
+        "length must be announced.",
+    )
     graphql_tokens_max: int = Field(2_000, ge=50, description="Most lexical tokens of one document.")
     graphql_depth_max: int = Field(
         16, ge=3, description="Deepest nesting of one document; introspection is counted too."

@@ -18,6 +18,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from embedded.system import System
+from muniment.commands.index import COMMANDS
+from muniment.commands.shared import EVERYWHERE
+from muniment.parsing import load
 from record.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -100,6 +103,7 @@ def test_every_setting_that_is_named_exists(document: Path) -> None:
     known = {f"MUNIMENT_{name.upper()}" for name in Settings.model_fields}
     # Read by programs that are not servers: the embedded stack and the command-line tool.
     known |= {"MUNIMENT_DATA_DIR", "MUNIMENT_API_KEY"}
+    known |= {name for verb in COMMANDS for option in (*load(verb).options, *EVERYWHERE) for name in option.variables()}
 
     named_here = set(re.findall(r"\bMUNIMENT_[A-Z][A-Z0-9_]+", document.read_text()))
 
@@ -162,7 +166,8 @@ def repository_paths(text: str) -> Iterator[str]:
 
 @each_document
 def test_every_path_that_is_named_exists(document: Path) -> None:
-    made_elsewhere = {"verify.py", "uv.lock"}  # an archive's member; a file that must not be here
+    # An archive's member; a file that must not be here; what users of the client write.
+    made_elsewhere = {"verify.py", "uv.lock", "muniment.toml"}
     in_any_noun = {"models.py", "readings.py", "rules.py", "service.py", "queries.py"}
 
     for path in set(repository_paths(prose(document))) - made_elsewhere - in_any_noun:

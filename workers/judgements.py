@@ -31,14 +31,17 @@ async def run_judging(record: Record, stop: asyncio.Event) -> None:
     """Judges until `stop`. Cancel it to stop in the middle of a round, which is then taken up again by whoever comes next."""
     judging = Judging(record)
     interval = record.settings.judging_interval_seconds
+    clock = asyncio.get_running_loop().time
     while not stop.is_set():
-        is_behind = False
+        is_behind, began = False, clock()
         try:
             is_behind = await judging.once()
         except (Refusal, asyncpg.PostgresError) as error:
             log.warning("judging waits", why=str(error))
+        # Under load rounds grow larger, and each entry costs less. PostgreSQL gets a rest meanwhile, unless judging is behind.
+        pause = 0.001 if is_behind else max(interval, (clock() - began) / 2)
         with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), timeout=0.001 if is_behind else interval)
+            await asyncio.wait_for(stop.wait(), timeout=pause)
 
 
 class Judging:

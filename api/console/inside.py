@@ -38,7 +38,7 @@ async def ask(
     recognised = visitor.recognised
     found: Any = view.answers.find(recognised.sight, recognised.head.size, asked, now=record.clock.now())
     if found is None:
-        found = await view.outcome(payload, asked, recognised, visitor.again, request_id)
+        found = await view.outcome(view.asking.read(payload), asked, recognised, visitor.again, request_id)
     if isinstance(found, Answer):
         data = orjson.loads(found.body)["data"]
         return Told(document, variables, data, [], recognised.head.size, found.etag.decode())

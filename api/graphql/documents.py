@@ -50,6 +50,12 @@ class Operation:
     """Every field that the document names somewhere: what need not be read ahead is not in it."""
     plan: Plan
 
+    @property
+    def only_field(self) -> str | None:
+        """The name of the one field that it asks for; None when it asks for several, or by fragments."""
+        (first, *more) = self.plan.operation.selection_set.selections
+        return first.name.value if isinstance(first, FieldNode) and not more else None
+
 
 @dataclass(frozen=True, slots=True)
 class Document:

@@ -37,7 +37,9 @@ class Judgement(Node):
     flow_name: str | None = strawberry.field(description="The name of the trail's flow; null for an environment.")
     trail_name: str | None = strawberry.field(description="The trail's name; null for an environment.")
     number: int = strawberry.field(description="Its number among the subject's judgements, from 1.")
-    previous: Status | None = strawberry.field(description="The status before; null in the first judgement.")
+    previous: Status | None = strawberry.field(
+        description="The status before: of a trail's first judgement, what it began with; of an environment's, null."
+    )
     status: Status = strawberry.field(description="The status from this moment on.")
     changed: bool = strawberry.field(
         description="Whether anything changed: the status, or that it is stale. False only for a snapshot that changed nothing."
@@ -77,8 +79,7 @@ class Judgement(Node):
         if self.row.cause is None:
             return None
         info.context.caller.require(Action.READ)
-        async with info.context.record.database.connection(self.moment.org_id) as connection:
-            found = await ledger.entry(connection, self.moment, self.row.cause)
+        found = await loaders_at(info, self.moment).entries.load(self.row.cause)
         return None if found is None else Entry.of(found)
 
     @classmethod

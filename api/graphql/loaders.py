@@ -23,6 +23,7 @@ from record.evidence import queries as evidence_queries
 from record.flows import queries as flow_queries
 from record.ids import Fingerprint, KeyId, PrincipalId, TrailId
 from record.judgements import queries as judgement_queries
+from record.ledger import queries as ledger_queries
 from record.moment import Moment
 from record.policies import presence
 from record.policies import queries as policy_queries
@@ -94,6 +95,8 @@ class Loaders:
     previous_deployments = _by(deployment_queries.previous)
     policies_of_environments = _by(policy_queries.attached_to)
     judgements = _by(presence.judged_by_attached)
+    snapshots_judged = _by(presence.snapshots_judged)
+    entries = _by(ledger_queries.entries_at)
     judgements_of_snapshots = _by(judgement_queries.of_snapshots)
 
     @_Batched

@@ -20,6 +20,7 @@ from record.clock import to_rfc3339
 from record.ids import EntryIndex, EnvironmentId, PolicyId
 from record.moment import Moment
 from record.policies import queries, service
+from record.policies.presence import PastSnapshot
 from record.verdicts import Status
 
 
@@ -153,6 +154,13 @@ async def verdict_of_environment(
         "Report a snapshot, or find out why none comes.",
     )
     return _shown(info, replace(judged.verdict, reasons=(silent, *judged.verdict.reasons)))
+
+
+async def verdict_of_snapshot(info: Info, moment: Moment, snapshot: PastSnapshot) -> Verdict:
+    """What is said now of what ran then."""
+    judged = await loaders_at(info, moment).snapshots_judged.load(snapshot)
+    assert judged is not None  # the environment was read at this very moment
+    return _shown(info, judged.verdict)
 
 
 def _shown(info: Info, judged: verdicts.Verdict) -> Verdict:

@@ -2,63 +2,50 @@
 
 from datetime import datetime
 from functools import lru_cache
-from typing import Annotated, TypeAlias
-from uuid import UUID
+from typing import Annotated
 
 import strawberry
 
-from api.graphql.access import Principal, key_of
-from api.graphql.approvals import ABOUT_APPROVAL, ABOUT_QUEUE, Approval, approval_asked, approval_of, approval_queue
+from api.graphql.access import Principal
+from api.graphql.adoption import Adoption, adoption_of
+from api.graphql.approvals import ABOUT_APPROVAL, ABOUT_QUEUE, Approval, approval_asked, approval_queue
 from api.graphql.archives import Archive, archive_of, archive_page
 from api.graphql.artifacts import Artifact, artifact_of, whole_fingerprint
-from api.graphql.attestations import Attestation, AttestationType, SigningKey
+from api.graphql.attestations import AttestationType, SigningKey
 from api.graphql.compliance import ComplianceReport, compliance_of
 from api.graphql.connections import Connection
 from api.graphql.context import Info
-from api.graphql.controls import Framework, control_of, framework_named, framework_of, framework_page
+from api.graphql.controls import Framework, framework_named, framework_page
 from api.graphql.deployments import Deployment, deployment_of
-from api.graphql.environments import Environment, environment_named, environment_of, environment_page
+from api.graphql.differences import SnapshotDifference, difference_of
+from api.graphql.environments import Environment, environment_named, environment_page
 from api.graphql.flows import Flow, flow_named, flow_page
 from api.graphql.gate import ASSERT_ARTIFACT, AssertArtifactResult, By, assert_artifact
-from api.graphql.judgements import Judgement, judgement_of, judgements_lately
-from api.graphql.ledger import After, Before, Entry, First, Last, Ledger
-from api.graphql.loaders import loaders_at
-from api.graphql.nodes import Node, split_id, uuid_in
-from api.graphql.notices import Notice, delivery_of, notice_named, notice_of, notice_page
+from api.graphql.judgements import Judgement, judgements_lately
+from api.graphql.ledger import After, Before, First, Last, Ledger
+from api.graphql.nodes import uuid_in
+from api.graphql.notices import Notice, notice_named, notice_page
 from api.graphql.organization import Organization
-from api.graphql.policies import Policy, policy_named, policy_of, policy_page, try_policy
-from api.graphql.snapshots import Snapshot, SnapshotDifference, difference_of, snapshot_named
+from api.graphql.policies import Policy, policy_named, policy_page, try_policy
+from api.graphql.searching import ABOUT_SEARCH, SearchHit, search
+from api.graphql.snapshots import Snapshot, snapshot_named
 from api.graphql.trails import Trail, trail_named
 from api.graphql.verdicts import Verdict
-from api.graphql.waivers import Waiver, waiver_asked, waiver_of, waivers_asked
+from api.graphql.waivers import Waiver, waiver_asked, waivers_asked
 from record.access import queries as access
 from record.access.rules import Action
+from record.adoption.rules import Bucket
 from record.attestations import queries as attestations
 from record.clock import to_rfc3339
 from record.ids import (
-    ApprovalId,
-    AttestationId,
     DeploymentId,
     EntryIndex,
-    EnvironmentId,
     Fingerprint,
-    FlowId,
-    FrameworkId,
-    KeyId,
     LedgerSize,
-    PolicyId,
-    PrincipalId,
-    TrailId,
-    WaiverId,
 )
 from record.ledger import queries as ledger
 from record.moment import Moment
 from record.refusals import InvalidInput
-from record.search.queries import search
-
-SEARCH_HITS_MAX = 20
-
-SearchHit: TypeAlias = Annotated[Flow | Trail | Artifact, strawberry.union("SearchHit", description="Something found.")]
 
 
 @strawberry.type(description="The record at one moment. Everything below it is answered as of that moment.")
@@ -220,6 +207,18 @@ class Record:
     async def notice(self, info: Info, name: str) -> Notice | None:
         return await notice_named(info, self.moment, name)
 
+    @strawberry.field(
+        description="How far delivery is reported, evidenced and confirmed in a period. Needs a role that is not narrowed."
+    )
+    async def adoption(
+        self,
+        info: Info,
+        since: Annotated[datetime, strawberry.argument(name="from", description="Where the window begins, inclusive.")],
+        until: Annotated[datetime, strawberry.argument(name="to", description="Where the window ends, exclusive.")],
+        by: Annotated[Bucket, strawberry.argument(description="How long its periods are.")] = Bucket.WEEK,
+    ) -> Adoption:
+        return await adoption_of(info, self.moment, since, until, by)
+
     @strawberry.field(description="The newest version of each custom attestation type.")
     async def attestation_types(self, info: Info) -> list[AttestationType]:
         info.context.caller.require_somewhere(Action.READ)
@@ -248,28 +247,7 @@ class Record:
     async def archive(self, info: Info, id: strawberry.ID) -> Archive | None:  # noqa: A002
         return await archive_of(info, self.moment, uuid_in(id, "Archive", field="id"))
 
-    @strawberry.field(
-        description="What begins with this text: flows and trails by name, trails and artifacts by commit, artifacts by name "
-        "or fingerprint. At most 20 of each."
-    )
-    async def search(self, info: Info, query: str) -> list[SearchHit]:
-        text = query.strip().removeprefix("sha256:")
-        if not 1 <= len(text) <= 256:
-            raise InvalidInput(
-                "Search for a text of 1 to 256 characters: a name, a commit, a fingerprint.", field="query"
-            )
-        readable = info.context.caller.readable_flows()
-        async with info.context.record.database.connection(self.moment.org_id) as connection:
-            found = await search(connection, self.moment, text, readable=readable, limit=SEARCH_HITS_MAX)
-        loaders = loaders_at(info, self.moment)
-        hits: list[Flow | Trail | Artifact | None] = []
-        flows = await loaders.flows.load_many(found.flows)
-        hits += [None if flow is None else Flow.of(flow, self.moment) for flow in flows]
-        trails = await loaders.trails.load_many(found.trails)
-        hits += [None if trail is None else Trail.of(trail, self.moment) for trail in trails]
-        reports = await loaders.reports.load_many(found.artifacts)
-        hits += [Artifact.of(each, self.moment) for each in reports]
-        return [hit for hit in hits if hit is not None]
+    search: list[SearchHit] = strawberry.field(resolver=search, description=ABOUT_SEARCH)
 
 
 @lru_cache(maxsize=4096)
@@ -315,122 +293,3 @@ async def record_at(info: Info, at: datetime | None, size: LedgerSize | None) ->
 
 def _record(moment: Moment) -> Record:
     return Record(size=moment.size, instant=moment.instant, moment=moment)
-
-
-async def node(info: Info, node_id: str) -> Node | None:
-    """Whatever has this id, as of now, if the caller may see it."""
-    kind, key = split_id(node_id)
-    find = _FINDERS.get(kind)
-    if find is None:
-        raise InvalidInput(
-            f"{node_id[:80]!r} is no id of this server. Use one that an answer gave you, unchanged.", field="id"
-        )
-    try:
-        return await find(info, info.context.moment, key)
-    except ValueError:
-        return None
-
-
-async def _flow(info: Info, moment: Moment, key: str) -> Node | None:
-    row = await loaders_at(info, moment).flows.load(FlowId(UUID(key)))
-    return Flow.of(row, moment) if row is not None and info.context.caller.may(Action.READ, flow=row.name) else None
-
-
-async def _trail(info: Info, moment: Moment, key: str) -> Node | None:
-    row = await loaders_at(info, moment).trails.load(TrailId(UUID(key)))
-    return Trail.of(row, moment) if row is not None and info.context.caller.may(Action.READ, flow=row.flow) else None
-
-
-async def _artifact(info: Info, moment: Moment, key: str) -> Node | None:
-    return await artifact_of(info, moment, Fingerprint(key))
-
-
-async def _attestation(info: Info, moment: Moment, key: str) -> Node | None:
-    async with info.context.record.database.connection(moment.org_id) as connection:
-        row = (await attestations.by_ids(connection, moment, [AttestationId(UUID(key))]))[0]
-    return (
-        Attestation.of(row, moment) if row is not None and info.context.caller.may(Action.READ, flow=row.flow) else None
-    )
-
-
-async def _entry(info: Info, moment: Moment, key: str) -> Node | None:
-    info.context.caller.require(Action.READ)
-    if not key.isascii() or not key.isdecimal() or len(key) > 16:
-        return None
-    async with info.context.record.database.connection(moment.org_id) as connection:
-        row = await ledger.entry(connection, moment, EntryIndex(int(key)))
-    return None if row is None else Entry.of(row)
-
-
-async def _principal(info: Info, moment: Moment, key: str) -> Node | None:
-    info.context.caller.require(Action.READ)
-    async with info.context.record.database.connection(moment.org_id) as connection:
-        found = await access.principals(connection, moment, ids=[PrincipalId(UUID(key))])
-    return Principal.of(found[0], moment) if found else None
-
-
-async def _key(info: Info, moment: Moment, key: str) -> Node | None:
-    return await key_of(info, moment, KeyId(UUID(key)))
-
-
-async def _environment(info: Info, moment: Moment, key: str) -> Node | None:
-    return await environment_of(info, moment, EnvironmentId(UUID(key)))
-
-
-async def _deployment(info: Info, moment: Moment, key: str) -> Node | None:
-    return await deployment_of(info, moment, DeploymentId(UUID(key)))
-
-
-async def _approval(info: Info, moment: Moment, key: str) -> Node | None:
-    return await approval_of(info, moment, ApprovalId(UUID(key)))
-
-
-async def _waiver(info: Info, moment: Moment, key: str) -> Node | None:
-    return await waiver_of(info, moment, WaiverId(UUID(key)))
-
-
-async def _policy(info: Info, moment: Moment, key: str) -> Node | None:
-    return await policy_of(info, moment, PolicyId(UUID(key)))
-
-
-async def _notice(info: Info, moment: Moment, key: str) -> Node | None:
-    return await notice_of(info, moment, UUID(key))
-
-
-async def _delivery(info: Info, moment: Moment, key: str) -> Node | None:
-    return await delivery_of(info, moment, UUID(key))
-
-
-async def _framework(info: Info, moment: Moment, key: str) -> Node | None:
-    return await framework_of(info, moment, FrameworkId(UUID(key)))
-
-
-async def _control(info: Info, moment: Moment, key: str) -> Node | None:
-    framework_id, _, control = key.partition("/")
-    return await control_of(info, moment, FrameworkId(UUID(framework_id)), control)
-
-
-async def _archive(info: Info, moment: Moment, key: str) -> Node | None:
-    return await archive_of(info, moment, UUID(key))
-
-
-_FINDERS = {
-    "ApiKey": _key,
-    "Approval": _approval,
-    "Archive": _archive,
-    "Delivery": _delivery,
-    "Control": _control,
-    "Deployment": _deployment,
-    "Environment": _environment,
-    "Flow": _flow,
-    "Framework": _framework,
-    "Judgement": judgement_of,
-    "Notice": _notice,
-    "Policy": _policy,
-    "Trail": _trail,
-    "Artifact": _artifact,
-    "Waiver": _waiver,
-    "Attestation": _attestation,
-    "Entry": _entry,
-    "Principal": _principal,
-}

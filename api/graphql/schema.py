@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from api.graphql import record as at_moment
+from api.graphql import finding
 from api.graphql.access import AccessMutations, Viewer
 from api.graphql.approving import ApprovalMutations
 from api.graphql.archives import Archive, ArchiveMutations, watch
@@ -52,7 +52,7 @@ class Query:
 
     @strawberry.field(description="Whatever has this id, as of now; null when it is not there or not yours to see.")
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:  # noqa: A002
-        return await at_moment.node(info, id)
+        return await finding.node(info, id)
 
 
 @strawberry.type(description="Writes. Each appends an entry, and gives its receipt or the reason why not.")

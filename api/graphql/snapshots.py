@@ -14,8 +14,10 @@ from api.graphql.errors import Refused
 from api.graphql.judgements import Judgement, judgement_of_snapshot
 from api.graphql.ledger import After, Before, First, Last, Receipt
 from api.graphql.loaders import loaders_at
+from api.graphql.policies import verdict_of_snapshot
 from api.graphql.runs import environment_row
 from api.graphql.scalars import Json
+from api.graphql.verdicts import Verdict
 from api.graphql.writes import perform
 from record.access.rules import Caller
 from record.clock import from_rfc3339
@@ -28,6 +30,7 @@ from record.environments.service import unknown_environment
 from record.ids import EntryIndex, EnvironmentId, Fingerprint
 from record.ledger import entries
 from record.moment import Moment
+from record.policies.presence import PastSnapshot
 from record.refusals import InvalidInput
 
 
@@ -172,7 +175,7 @@ class Snapshot:
     @strawberry.field(description="How many artifacts ran.")
     async def artifact_count(self, info: Info) -> int:
         row = self._only()
-        return len(await self._running(info)) if row is None else row.artifacts
+        return len(await self.members(info)) if row is None else row.artifacts
 
     @strawberry.field(description="How many instances ran.")
     def instance_count(self) -> int:
@@ -190,16 +193,25 @@ class Snapshot:
     async def running(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[RunningArtifact]:
-        running = await self._running(info)
+        running = await self.members(info)
         return running_page(info, self.moment, running, first=first, after=after, last=last, before=before)
 
-    async def _running(self, info: Info) -> list[rules.Running]:
+    async def members(self, info: Info) -> list[rules.Running]:
+        """What ran, by name."""
         async with info.context.record.database.connection(self.moment.org_id) as connection:
             found = await snapshots.running_in(connection, self.moment, self.rows)
         return rules.union(each for running in found for each in running) if self.environment.is_logical else found[0]
 
     @strawberry.field(
-        description="The verdict that it had on its day, as it was recorded then; what is said of it now may differ. Null until "
+        description="What is said of it now: by the policies that are attached to its environment now, and by all that is known "
+        "now of what ran then."
+    )
+    async def verdict(self, info: Info) -> Verdict:
+        parts = tuple((row.environment_id, row.number) for row in self.rows)
+        return await verdict_of_snapshot(info, self.moment, PastSnapshot(self.environment.environment_id, parts))
+
+    @strawberry.field(
+        description="The verdict that it had on its day, as it was recorded then; `verdict` may differ. Null until "
         "a worker has judged it, a moment after the report, and for a logical environment."
     )
     async def verdict_then(self, info: Info) -> Judgement | None:
@@ -229,40 +241,6 @@ async def snapshot_named(info: Info, moment: Moment, expression: str) -> Snapsho
     if environment is None:
         raise unknown_environment(name)
     return await snapshot_at(info, moment, environment, expression)
-
-
-@strawberry.type(description="An artifact that ran in both of two snapshots.")
-class InBoth:
-    first: RunningArtifact = strawberry.field(description="As it ran in the first.")
-    second: RunningArtifact = strawberry.field(description="As it ran in the second.")
-
-
-@strawberry.type(description="How two snapshots differ, of the same environment or of different ones.")
-class SnapshotDifference:
-    first: Snapshot = strawberry.field(description="The first snapshot.")
-    second: Snapshot = strawberry.field(description="The second snapshot.")
-    only_first: list[RunningArtifact] = strawberry.field(description="What ran only in the first, by name.")
-    only_second: list[RunningArtifact] = strawberry.field(description="What ran only in the second, by name.")
-    scaled: list[InBoth] = strawberry.field(description="What ran in both, with different counts of instances.")
-    same: list[InBoth] = strawberry.field(description="What ran in both, with equal counts of instances.")
-
-
-async def difference_of(info: Info, moment: Moment, first: str, second: str) -> SnapshotDifference:
-    """How the snapshots of two expressions differ."""
-    one, other = await snapshot_named(info, moment, first), await snapshot_named(info, moment, second)
-    found = rules.difference(await one._running(info), await other._running(info))
-    return SnapshotDifference(
-        first=one,
-        second=other,
-        only_first=[RunningArtifact.of(each, moment) for each in found.only_first],
-        only_second=[RunningArtifact.of(each, moment) for each in found.only_second],
-        scaled=[_in_both(pair, moment) for pair in found.scaled],
-        same=[_in_both(pair, moment) for pair in found.same],
-    )
-
-
-def _in_both(pair: tuple[rules.Running, rules.Running], moment: Moment) -> InBoth:
-    return InBoth(first=RunningArtifact.of(pair[0], moment), second=RunningArtifact.of(pair[1], moment))
 
 
 @strawberry.enum(description="What can happen to an artifact in an environment.")

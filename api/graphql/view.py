@@ -23,17 +23,21 @@ from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from api.graphql import ide, json, websockets
 from api.graphql.answers import Answer, Answers, answer_of
 from api.graphql.asking import Again, Asking, as_error
-from api.graphql.questions import InvalidDocument
+from api.graphql.documents import Operation
+from api.graphql.questions import InvalidDocument, Question
 from api.graphql.streams import event_stream
 from api.identity import Identity, Recognised
 from api.requests import ClientGone, headers_of, negotiated, read_body, refusal_headers, request_id_of
 from api.wakes import Wakes
+from record.access.rules import Action
 from record.record import Record
-from record.refusals import InvalidInput, Refusal, Unauthenticated
+from record.refusals import InvalidInput, NotAllowed, Refusal, TooLarge, Unauthenticated
 
 JSON: Final = "application/json"
 GRAPHQL_JSON: Final = "application/graphql-response+json"
 EVENTS: Final = "text/event-stream"
+LARGE_FIELD: Final = "reportSnapshot"
+"""Whoever reports ten thousand members sends megabytes; nobody else has reason to."""
 OFFERS: Final = (JSON, GRAPHQL_JSON, EVENTS)
 
 
@@ -106,20 +110,20 @@ class View(GraphQL[Any, None]):
     ) -> None:
         if b"authorization" not in headers:
             raise Unauthenticated("This needs an API key. Send it as `Authorization: Bearer mun_...`.")
+        authorization, length = headers[b"authorization"].decode("latin-1"), headers.get(b"content-length")
         body = await read_body(
             receive,
-            bytes_max=self._settings.graphql_body_bytes_max,
-            content_length=headers.get(b"content-length"),
+            bytes_max=await self._bytes_max(authorization, length),
+            content_length=length,
             seconds_max=self._settings.graphql_timeout_seconds,
         )
-        authorization = headers[b"authorization"].decode("latin-1")
         recognised = await self._identity.recognise(authorization)
 
         def again() -> Awaitable[Recognised]:
             return self._identity.recognise(authorization)
 
         if media == EVENTS:
-            question, operation = self.asking.read(json.decode(body))
+            question, operation = self._read(json.decode(body), len(body))
             context = self.asking.context(operation, recognised, again, request_id_of(scope))
             await event_stream(self.asking.results(question, operation, context))(scope, receive, send)
             return
@@ -129,16 +133,40 @@ class View(GraphQL[Any, None]):
         )
         if answer is None:
             request_id = request_id_of(scope)
-            answer = await self.outcome(json.decode(body), asked, recognised, again, request_id, media=media)
+            read = self._read(json.decode(body), len(body))
+            answer = await self.outcome(read, asked, recognised, again, request_id, media=media)
         if isinstance(answer, Answer):
             await _send_answer(send, answer, headers.get(b"if-none-match"))
             return
         seen_at = (b"muniment-ledger-size", str(answer.size).encode())
         await _send(send, 200, media, json.encode(answer.body), [(b"cache-control", b"no-store"), seen_at])
 
+    async def _bytes_max(self, authorization: str, length: bytes | None) -> int:
+        """How long this body may be. One that is announced as longer than most is read only from whoever may report snapshots."""
+        most = self._settings.graphql_body_bytes_max
+        if length is None or not length.isdigit() or int(length) <= most:
+            return most
+        recognised = await self._identity.recognise(authorization)
+        try:
+            recognised.caller.require_somewhere(Action.SNAPSHOT)
+        except NotAllowed:
+            return most
+        return max(most, self._settings.snapshot_body_bytes_max)
+
+    def _read(self, payload: object, bytes_count: int) -> tuple[Question, Operation]:
+        """What is asked, unless it was sent at a length that only reports of snapshots may have."""
+        question, operation = self.asking.read(payload)
+        most = self._settings.graphql_body_bytes_max
+        if bytes_count > most and operation.only_field != LARGE_FIELD:
+            raise TooLarge(
+                f"This request is longer than {most} bytes, and only one that asks for {LARGE_FIELD} alone may be. "
+                "Ask for less at a time."
+            )
+        return question, operation
+
     async def outcome(
         self,
-        payload: object,
+        read: tuple[Question, Operation],
         asked: bytes,
         recognised: Recognised,
         again: Again,
@@ -147,7 +175,7 @@ class View(GraphQL[Any, None]):
         media: str = JSON,
     ) -> "Answer | Passing":
         """Asks the schema. A whole answer to a question is kept under `asked`; anything else is only given back."""
-        question, operation = self.asking.read(payload)
+        question, operation = read
         if operation.kind is OperationType.SUBSCRIPTION:
             raise InvalidInput(
                 f"A subscription is not answered once. Accept {EVENTS}, or use a WebSocket with graphql-transport-ws."

@@ -70,14 +70,19 @@ FROM record.approval_acts WHERE org_id = $1 AND entry_index < $2 AND approval_id
 ORDER BY approval_id, number"""
 
 
-async def _with_acts(connection: Connection, moment: Moment, rows: Sequence[Any]) -> list[Approval]:
-    """The requests in these rows, with their acts: one statement."""
-    ids = [row["approval_id"] for row in rows]
+async def _acts_of(connection: Connection, moment: Moment, rows: Sequence[Any]) -> dict[ApprovalId, list[Done]]:
+    """The acts of the requests in these rows: one statement, or none for no rows."""
     acts: dict[ApprovalId, list[Done]] = defaultdict(list)
-    for row in await connection.fetch(_ACTS, moment.org_id, moment.size, ids):
-        values = dict(row)
-        approval_id = values.pop("approval_id")
-        acts[approval_id].append(Done(**{**values, "act": Act(values["act"])}))
+    if rows:
+        ids = [row["approval_id"] for row in rows]
+        for approval_id, index, number, act, *rest in await connection.fetch(_ACTS, moment.org_id, moment.size, ids):
+            acts[approval_id].append(Done(index, number, Act(act), *rest))
+    return acts
+
+
+async def _with_acts(connection: Connection, moment: Moment, rows: Sequence[Any]) -> list[Approval]:
+    """The requests in these rows, with their acts."""
+    acts = await _acts_of(connection, moment, rows)
     return [
         Approval(
             **{
@@ -98,12 +103,18 @@ async def by_ids(connection: Connection, moment: Moment, ids: Sequence[ApprovalI
     return [found.get(approval_id) for approval_id in ids]
 
 
+_OF_FINGERPRINTS = f"""
+SELECT {_COLUMNS} FROM (SELECT DISTINCT unnest($3::text[]) AS fingerprint) asked
+JOIN record.approvals r ON r.org_id = $1 AND r.fingerprint = asked.fingerprint AND r.entry_index < $2
+ORDER BY r.entry_index DESC"""
+
+
 async def of_fingerprints(
     connection: Connection, moment: Moment, fingerprints: Sequence[Fingerprint]
 ) -> list[list[Approval]]:
     """All requests for each artifact, the last one first, in the order asked: two statements."""
     rows = await connection.fetch(
-        f"{_SELECT} AND r.fingerprint = ANY($3::text[]) ORDER BY r.entry_index DESC",
+        _OF_FINGERPRINTS,
         moment.org_id,
         moment.size,
         fingerprints,
@@ -114,21 +125,42 @@ async def of_fingerprints(
     return [found[fingerprint] for fingerprint in fingerprints]
 
 
+_FACTS = """
+SELECT r.approval_id, r.entry_index, r.fingerprint, r.environment, coalesce(r.requested_for, r.requested_by) AS requester,
+       CASE WHEN r.authors_known THEN r.authors END AS authors, r.expires_at
+FROM (SELECT DISTINCT unnest($3::text[]) AS fingerprint) asked
+JOIN record.approvals r ON r.org_id = $1 AND r.fingerprint = asked.fingerprint AND r.entry_index < $2
+ORDER BY r.entry_index DESC"""
+
+
 async def facts_about(
     connection: Connection, moment: Moment, fingerprints: Sequence[Fingerprint]
 ) -> dict[Fingerprint, tuple[ApprovalFact, ...]]:
-    """What policies count, for each of these artifacts that has any: two statements, however many artifacts."""
-    found = await of_fingerprints(connection, moment, fingerprints)
-    return {
-        fingerprint: tuple(_fact(each, moment.instant) for each in approvals)
-        for fingerprint, approvals in zip(fingerprints, found, strict=True)
-        if approvals
-    }
+    """What policies count, for each of these artifacts that has any: two statements, however many artifacts.
+
+    Of commits of which some author is not known, none is: nobody can be told from that one.
+    """
+    rows = await connection.fetch(_FACTS, moment.org_id, moment.size, fingerprints)
+    acts = await _acts_of(connection, moment, rows)
+    found: dict[Fingerprint, list[ApprovalFact]] = defaultdict(list)
+    for approval_id, index, fingerprint, environment, requester, authors, expires_at in rows:
+        stands = standing(acts[approval_id], expires_at, now=moment.instant)
+        given = tuple([(done.who, done.given_at, done.entry_index) for done in stands.approvals])
+        known = () if authors is None else tuple(json.loads(authors))
+        found[fingerprint].append(
+            ApprovalFact(index, fingerprint, environment, given, requester, known, stands.state.value, expires_at)
+        )
+    return {fingerprint: tuple(facts) for fingerprint, facts in found.items()}
 
 
-def _fact(approval: Approval, now: datetime) -> ApprovalFact:
+def fact_when(approval: Approval, at: datetime, before: EntryIndex) -> ApprovalFact | None:
+    """What policies would have counted at an earlier instant, by what was recorded before an entry; None before the request."""
+    stands = approval.standing_when(at, before)
+    return None if stands is None else _of_standing(approval, stands)
+
+
+def _of_standing(approval: Approval, stands: Standing) -> ApprovalFact:
     """As rules of policies take it. Of commits of which some author is not known, none is: nobody can be told from that one."""
-    stands = approval.standing(now)
     return ApprovalFact(
         entry_index=approval.entry_index,
         fingerprint=approval.fingerprint,
@@ -142,14 +174,12 @@ def _fact(approval: Approval, now: datetime) -> ApprovalFact:
 
 
 _STANDING = """
-CROSS JOIN LATERAL (
-    SELECT (
-        SELECT a.state FROM record.approval_acts a
-        WHERE a.org_id = $1 AND a.approval_id = r.approval_id AND a.entry_index < $5 AND a.act <> 'comment'
-          AND (r.expires_at IS NULL OR a.at < r.expires_at)
-        ORDER BY a.number DESC LIMIT 1
-    ) AS state
-) acted
+LEFT JOIN LATERAL (
+    SELECT a.state FROM record.approval_acts a
+    WHERE a.org_id = $1 AND a.approval_id = r.approval_id AND a.entry_index < $5 AND a.act <> 'comment'
+      AND (r.expires_at IS NULL OR a.at < r.expires_at)
+    ORDER BY a.number DESC LIMIT 1
+) acted ON true
 WHERE CASE WHEN acted.state IN ('REJECTED', 'WITHDRAWN') THEN acted.state
            WHEN r.expires_at <= $6 THEN 'EXPIRED' ELSE coalesce(acted.state, 'REQUESTED') END = $7"""
 """The states of `rules`, in SQL: the last act that took effect, unless time has ended what it left open."""

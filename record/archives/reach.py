@@ -1,8 +1,9 @@
 """What belongs into an archive because of what ran and changed: environments, snapshots, deployments, policies, frameworks.
 
 Of changes (a control's, a window's): the deployment, or the snapshot that saw the run; the environment in all its versions, with
-the policies that were ever attached to it; and the trails of the artifact. Of an environment besides: every snapshot of the
-period, back to the one from which reading begins, whatever ran in them, and its deployments. Of a framework: its version in
+the policies that were ever attached to it and its waivers; the artifact's trails and its approvals. Of an environment besides:
+every snapshot of the period, back to the one from which reading begins, whatever ran in them, its deployments, and the
+judgements of the period. Of a framework: its version in
 force, what its controls were ever mapped to, and the policies that mappings name. Of an artifact: where it was deployed and ran.
 
 Only entry indexes and trail ids are ever held all at once; artifacts are gone through in pages.
@@ -46,7 +47,22 @@ SELECT entry_index FROM record.environments
 WHERE org_id = $1 AND environment_id = ANY($3::uuid[]) AND entry_index < $2
 UNION SELECT entry_index FROM attached
 UNION SELECT p.entry_index FROM record.policies p
-      WHERE p.org_id = $1 AND p.entry_index < $2 AND p.policy_id IN (SELECT policy_id FROM attached)"""
+      WHERE p.org_id = $1 AND p.entry_index < $2 AND p.policy_id IN (SELECT policy_id FROM attached)
+UNION SELECT w.entry_index FROM record.waivers w
+      WHERE w.org_id = $1 AND w.environment_id = ANY($3::uuid[]) AND w.entry_index < $2
+UNION SELECT a.entry_index FROM record.waivers w JOIN record.waiver_acts a ON a.org_id = $1 AND a.waiver_id = w.waiver_id
+      WHERE w.org_id = $1 AND w.environment_id = ANY($3::uuid[]) AND a.entry_index < $2"""
+
+_OF_APPROVALS: Final = """
+SELECT r.entry_index FROM record.approvals r
+WHERE r.org_id = $1 AND r.fingerprint = ANY($3::text[]) AND r.entry_index < $2
+UNION SELECT a.entry_index FROM record.approvals r
+      JOIN record.approval_acts a ON a.org_id = $1 AND a.approval_id = r.approval_id
+      WHERE r.org_id = $1 AND r.fingerprint = ANY($3::text[]) AND a.entry_index < $2"""
+
+_OF_JUDGEMENTS: Final = """
+SELECT entry_index FROM record.judgements
+WHERE org_id = $1 AND subject_id = $3 AND entry_index < $2 AND at >= $4 AND at < $5"""
 
 _OF_POLICIES: Final = """
 SELECT p.entry_index FROM record.policies first
@@ -194,7 +210,9 @@ async def _add_changes(connection: Connection, moment: Moment, page: Sequence[Ch
         [change.environment_id for change in seen],
         [change.snapshot_number for change in seen],
     )
-    await found.add_trails(connection, moment, (change.fingerprint for change in page))
+    fingerprints = sorted({change.fingerprint for change in page})
+    await found.add(connection, _OF_APPROVALS, moment, fingerprints)
+    await found.add_trails(connection, moment, fingerprints)
 
 
 async def _add_framework(connection: Connection, moment: Moment, asked: Asked, found: Reached) -> None:
@@ -216,6 +234,9 @@ async def _add_environment(database: Database, question: Question, moment: Momen
         assert place is not None, "asked_by has refused it"
         await found.add(connection, _OF_ENVIRONMENTS, moment, sorted({place.environment_id, *place.places}))
     window = question.window
+    for environment_id in {place.environment_id, *place.places}:
+        async with database.connection(moment.org_id) as connection:
+            await found.add(connection, _OF_JUDGEMENTS, moment, environment_id, window.since, window.until)
     for environment_id in place.places:
         async with database.connection(moment.org_id) as connection:
             low, high = await _snapshots(connection, moment, environment_id, window.since, window.until)
@@ -225,6 +246,7 @@ async def _add_environment(database: Database, question: Question, moment: Momen
         async for fingerprints in _ran(database, moment, environment_id, low, high):
             async with database.connection(moment.org_id) as connection:
                 await found.add(connection, _DEPLOYMENTS, moment, [environment_id], fingerprints)
+                await found.add(connection, _OF_APPROVALS, moment, fingerprints)
                 await found.add_trails(connection, moment, fingerprints)
 
 

@@ -1,9 +1,9 @@
 """What belongs into an archive: a question and a moment in; trails, entries and files of evidence out, page by page.
 
-Of trails: every version of the trail; what was reported and attested in it; where its evidence was stored; the organization, the
-flow and the templates that it was judged by; the custom types and signing keys that decided attestations; and the people and keys
-that wrote any of this, and those who let these in, up to the operator. What runs and changes adds is `reach`'s affair. Of the
-organization: every entry.
+Of trails: every version of the trail; what was reported and attested in it, and when its verdict changed; where its evidence was
+stored; the organization, the flow and the templates that it was judged by; the custom types and signing keys that decided
+attestations; and the people and keys that wrote any of this, and those who let these in, up to the operator. What runs and changes
+adds is `reach`'s affair. Of the organization: every entry.
 
 Only entry indexes and trail ids are ever held all at once.
 """
@@ -125,6 +125,8 @@ WITH attested AS (
 SELECT entry_index FROM begun
 UNION SELECT entry_index FROM attested
 UNION SELECT entry_index FROM record.artifacts WHERE org_id = $1 AND trail_id = ANY($3::uuid[]) AND entry_index < $2
+UNION SELECT entry_index FROM record.judgements
+      WHERE org_id = $1 AND subject_id = ANY($3::uuid[]) AND entry_index < $2
 UNION SELECT e.entry_index FROM attested a JOIN record.attestation_evidence f USING (org_id, entry_index)
       JOIN record.evidence e ON e.org_id = $1 AND e.digest = f.digest
 UNION SELECT t.entry_index FROM record.attestation_types t

@@ -52,13 +52,14 @@ SELECT * FROM (
          SELECT v.name, v.grace_seconds FROM record.environments v
          WHERE v.org_id = $1 AND v.environment_id = e.environment_id AND v.entry_index < $2
          ORDER BY v.entry_index DESC LIMIT 1
-     ) place
+     ) place LEFT JOIN LATERAL (
+         SELECT d.deployed_at AS at FROM record.deployments d
+         WHERE d.org_id = $1 AND d.fingerprint = e.fingerprint AND d.environment_id = e.environment_id AND d.entry_index < $2
+         ORDER BY d.deployed_at LIMIT 1
+     ) reported ON true
      WHERE e.org_id = $1 AND e.kind = 'started' AND e.at >= $3 AND e.at < $4 AND e.entry_index + e.still_to_come < $2
        AND (e.at, e.entry_index, e.ordinal) > ($5, $6, $7) {places_of_e}
-       AND NOT EXISTS (
-           SELECT 1 FROM record.deployments d
-           WHERE d.org_id = $1 AND d.fingerprint = e.fingerprint AND d.environment_id = e.environment_id
-             AND d.deployed_at <= e.at + make_interval(secs => place.grace_seconds) AND d.entry_index < $2)
+       AND (reported.at IS NULL OR reported.at > e.at + make_interval(secs => place.grace_seconds))
      ORDER BY e.at, e.entry_index, e.ordinal LIMIT $8)
 ) changes ORDER BY at, entry_index, ordinal LIMIT $8"""
 

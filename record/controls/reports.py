@@ -7,12 +7,13 @@ their own, in constant memory.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, TypeAlias
 
 from record.controls import population, queries
 from record.controls.mappings import PolicyRequired, Requirement
+from record.controls.past import past_of
 from record.controls.queries import Control, Framework
 from record.controls.rules import Basis, Change, ChangeKind, Court, Finding, Place, Tally, Window, in_scope, tally
 from record.database import Connection
@@ -158,22 +159,27 @@ async def court_of(
     fingerprints = list(dict.fromkeys(each.fingerprint for each in changes if each.kind is ChangeKind.DEPLOYMENT))
     ids = list(dict.fromkeys(each.environment_id for each in changes))
     places = [each for each in await environments.by_ids(connection, moment, ids) if each is not None]
-    facts = await presence.facts_about(connection, moment, fingerprints, list(understood.values()), places)
-    return Court(facts, understood, now=moment.instant)
+    known = await presence.facts_about(connection, moment, fingerprints, list(understood.values()), places)
+    history = await past_of(connection, moment, fingerprints, ids)
+    facts = {
+        fingerprint: replace(each, approvals=history.approvals_now(moment, fingerprint))
+        for fingerprint, each in known.items()
+    }
+    return Court(facts, understood, now=moment.instant, history=history)
 
 
 def _sheets(
     court: Court, changes: Sequence[Change], controls: Sequence[Control]
 ) -> tuple[dict[Asked, Sheet], datetime | None]:
-    sheets: dict[Asked, Sheet] = {}
+    asked = list(dict.fromkeys(each.mapping.requirements for each in controls if each.mapping is not None))
+    then = {each: bytearray() for each in asked}
+    now = {each: bytearray() for each in asked}
     ends: list[datetime | None] = []
-    for control in controls:
-        assert control.mapping is not None
-        asked = control.mapping.requirements
-        if asked in sheets:
-            continue
-        now = [court.find(change, asked, Basis.NOW) for change in changes]
-        ends += [finding.holds_until for finding in now]
-        then = bytes(court.find(change, asked, Basis.WHEN_DEPLOYED).met for change in changes)
-        sheets[asked] = Sheet(then, bytes(finding.met for finding in now))
-    return sheets, earliest(ends)
+    for change in changes:
+        for each in asked:
+            then[each].append(court.find(change, each, Basis.WHEN_DEPLOYED).met)
+            finding = court.find(change, each, Basis.NOW)
+            now[each].append(finding.met)
+            if finding.holds_until is not None:
+                ends.append(finding.holds_until)
+    return {each: Sheet(bytes(then[each]), bytes(now[each])) for each in asked}, earliest(ends)

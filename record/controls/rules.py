@@ -17,16 +17,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from record.clock import to_rfc3339
 from record.controls.mappings import ApprovalRequired, AttestationRequired, PolicyRequired, Requirement
 from record.details import checked_instant
 from record.ids import DeploymentId, EntryIndex, EnvironmentId, Fingerprint, LedgerSize
-from record.policies.bench import Bench, Found
+from record.policies.bench import Bench, Case, Found
 from record.policies.courses import MISSING, UNDECIDED, Course, followed
 from record.policies.evidence import attested
-from record.policies.facts import ApprovalFact, ArtifactFacts, Membership
+from record.policies.facts import ApprovalFact, ArtifactFacts, Membership, WaiverFact
 from record.policies.forms import Approved, Attested, Policy
 from record.policies.rules import judge_artifact_by
 from record.policies.running import approved
@@ -126,29 +126,59 @@ class Tally:
         return self.population - self.met(basis)
 
 
+class History(Protocol):
+    """What knows how approvals and waivers stood when a change was made."""
+
+    def approvals_at(self, change: Change) -> tuple[ApprovalFact, ...]: ...
+
+    def waivers_at(self, change: Change) -> tuple[WaiverFact, ...]: ...
+
+
 class Court:
     """Looks at changes, with what is known of their artifacts, at one moment. What it worked out for now it keeps."""
 
-    def __init__(self, facts: Mapping[str, ArtifactFacts], policies: Mapping[str, Policy], *, now: datetime) -> None:
+    def __init__(
+        self,
+        facts: Mapping[str, ArtifactFacts],
+        policies: Mapping[str, Policy],
+        *,
+        now: datetime,
+        history: History | None = None,
+    ) -> None:
+        self._history = history
         self._facts = facts
         self._policies = policies
-        self._now = Bench(now)
+        self._bench = Bench(now)
+        self._now: dict[tuple[str, str, str], _View] = {}
+        self._then: tuple[Place, _View] | None = None
 
     def find(self, change: Change, requirements: Sequence[Requirement], basis: Basis) -> Finding:
-        """Whether a change had all that these requirements ask for."""
+        """Whether a change had all that these requirements ask for. Ask about one change after the other: it costs less."""
         if change.kind is ChangeKind.SHADOW_CHANGE:
             return Finding(False, (_shadow(change),))
-        facts = self._facts.get(change.fingerprint) or ArtifactFacts(change.fingerprint, change.name)
-        facts = replace(facts, name=change.name)
-        if basis is Basis.WHEN_DEPLOYED:
-            bench = Bench(change.place.at)
-            view = _View(as_it_stood(facts, change), change, bench, self._policies)
-            found = [view.resolved(requirement) for requirement in requirements]
-            return Finding(_all_met(found), tuple([reason for _, reason in found]))
-        view = _View(facts, change, self._now, self._policies)
+        view = self._view_then(change) if basis is Basis.WHEN_DEPLOYED else self._view_now(change)
         found = [view.resolved(requirement) for requirement in requirements]
-        until = earliest(course.until for course, _ in found)
+        until = None if basis is Basis.WHEN_DEPLOYED else earliest(course.until for course, _ in found)
         return Finding(_all_met(found), tuple([reason for _, reason in found]), until)
+
+    def _view_then(self, change: Change) -> "_View":
+        """What was known when it was deployed. Kept for the next question, which is about the same change as a rule."""
+        if self._then is None or self._then[0] != change.place:
+            facts = as_it_stood(self._known(change), change, self._history)
+            self._then = change.place, _View.of(facts, change, Bench(change.place.at), self._policies)
+        return self._then[1]
+
+    def _view_now(self, change: Change) -> "_View":
+        """What is known now: the same for all deployments of an artifact to an environment."""
+        key = (change.fingerprint, change.environment, change.name)
+        view = self._now.get(key)
+        if view is None:
+            view = self._now[key] = _View.of(self._known(change), change, self._bench, self._policies)
+        return view
+
+    def _known(self, change: Change) -> ArtifactFacts:
+        facts = self._facts.get(change.fingerprint) or ArtifactFacts(change.fingerprint, change.name)
+        return replace(facts, name=change.name)
 
 
 def tally(findings: Iterable[tuple[bool, bool]]) -> Tally:
@@ -178,8 +208,11 @@ def entries_of(change: Change, finding: Finding, mapping: EntryIndex) -> tuple[E
     return tuple(sorted(found))
 
 
-def as_it_stood(facts: ArtifactFacts, change: Change) -> ArtifactFacts:
-    """What was known of the artifact when it was deployed: nothing recorded later, nothing that ended later ended yet."""
+def as_it_stood(facts: ArtifactFacts, change: Change, history: History | None = None) -> ArtifactFacts:
+    """What was known of the artifact when it was deployed: nothing recorded later, nothing that ended later ended yet.
+
+    Without a history, of approvals and waivers only what came later is left out.
+    """
     size = change.known_size
     trails: dict[int, TrailFacts] = {}
     for each in facts.memberships:
@@ -199,8 +232,12 @@ def as_it_stood(facts: ArtifactFacts, change: Change) -> ArtifactFacts:
     return replace(
         facts,
         memberships=tuple(memberships),
-        approvals=tuple([_approval_then(each, size) for each in facts.approvals if each.entry_index < size]),
-        waivers=tuple([each for each in facts.waivers if each.entry_index < size]),
+        approvals=tuple([_approval_then(each, size) for each in facts.approvals if each.entry_index < size])
+        if history is None
+        else history.approvals_at(change),
+        waivers=tuple([each for each in facts.waivers if each.entry_index < size])
+        if history is None
+        else history.waivers_at(change),
         runs=tuple(
             [
                 replace(run, until=None) if run.until is not None and run.until > at else run
@@ -229,26 +266,34 @@ def _approval_then(request: ApprovalFact, size: LedgerSize) -> ApprovalFact:
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """A change, and what is to be known of its artifact."""
+    """A change, and what is to be known of its artifact; what requirements came to is kept."""
 
     artifact: ArtifactFacts
     change: Change
     bench: Bench
     policies: Mapping[str, Policy]
+    cases: Sequence[Case]
+    kept: dict[Requirement, tuple[Course, Reason]]
+
+    @classmethod
+    def of(cls, facts: ArtifactFacts, change: Change, bench: Bench, policies: Mapping[str, Policy]) -> "_View":
+        return cls(facts, change, bench, policies, bench.cases(facts), {})
 
     def resolved(self, requirement: Requirement) -> tuple[Course, Reason]:
-        if isinstance(requirement, AttestationRequired):
-            return self._attestation(requirement)
-        if isinstance(requirement, ApprovalRequired):
-            return self._approval(requirement)
-        return self._policy(requirement)
+        """How a requirement fared, and why."""
+        answer = self.kept.get(requirement)
+        if answer is None:
+            if isinstance(requirement, AttestationRequired):
+                answer = self._attestation(requirement)
+            elif isinstance(requirement, ApprovalRequired):
+                answer = self._approval(requirement)
+            else:
+                answer = self._policy(requirement)
+            self.kept[requirement] = answer
+        return answer
 
     def _attestation(self, requirement: AttestationRequired) -> tuple[Course, Reason]:
-        asked = [
-            case
-            for case in self.bench.cases(self.artifact)
-            if requirement.flows is None or case.membership.flow in requirement.flows
-        ]
+        asked = [case for case in self.cases if requirement.flows is None or case.membership.flow in requirement.flows]
         if not asked:
             flows = "any flow" if requirement.flows is None else " or ".join(requirement.flows)
             said = f"The artifact was not reported in {flows}, so nothing that was attested there is about it."

@@ -101,6 +101,22 @@ async def numbered(
     return None if row is None else snapshot_of(row)
 
 
+_BY_NUMBERS = f"""
+SELECT {_COLUMNS} FROM unnest($3::uuid[], $4::int[]) AS asked (environment_id, number)
+JOIN record.snapshots s ON s.org_id = $1 AND s.environment_id = asked.environment_id AND s.number = asked.number
+WHERE s.entry_index < $2"""
+
+
+async def by_numbers(
+    connection: Connection, moment: Moment, asked: Sequence[tuple[EnvironmentId, int]]
+) -> list[Snapshot | None]:
+    """The snapshots of these numbers, in the order asked; None for what is not there."""
+    environments, numbers = [each for each, _ in asked], [number for _, number in asked]
+    rows = await connection.fetch(_BY_NUMBERS, moment.org_id, moment.size, environments, numbers)
+    found = {(row["environment_id"], row["number"]): snapshot_of(row) for row in rows}
+    return [found.get(each) for each in asked]
+
+
 async def page(
     connection: Connection,
     moment: Moment,

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
+
 from record.database import Connection
 from record.ids import EnvironmentId, PolicyId, TrailId
 from record.judgements.rules import Mark
@@ -101,7 +103,8 @@ class Catalogue:
 async def concerned(connection: Connection, moment: Moment, entries: Sequence[RecordedEntry]) -> Concerned:
     """Whom these entries concern, each in turn: at most five statements. `moment` is behind the last of them."""
     found = Concerned()
-    bodies = [(entry, Mark(entry.index, entry.at), entry.decoded().body) for entry in entries]
+    # Our own bytes, and a thousand of them a round: this parser takes a tenth of the time of the strict one.
+    bodies = [(entry, Mark(entry.index, entry.at), orjson.loads(entry.content)["body"]) for entry in entries]
     for entry, mark, body in bodies:
         if entry.kind in OF_TRAILS:
             found.trails.setdefault(TrailId(UUID(body["trail_id"])), []).append(mark)

@@ -13,7 +13,7 @@ from record.database import Connection
 from record.flows.queries import understood
 from record.flows.templates import Template
 from record.ids import LATEST, EntryIndex, EnvironmentId, JudgementId, LedgerSize, TrailId
-from record.judgements.rules import Kind, Point, Standing, TrailHistory
+from record.judgements.rules import Kind, Mark, Point, Standing, TrailHistory
 from record.ledger import queries as ledger
 from record.moment import Moment
 from record.trails import queries as trails
@@ -207,7 +207,7 @@ async def histories(
     for row in await connection.fetch(_TEMPLATES, moment.org_id, moment.size, ids):
         templates[row["trail_id"]].append((row["entry_index"], understood(row["template"]), row["template_version"]))
     return {
-        trail.trail_id: (trail, TrailHistory(known, templates[trail.trail_id]))
+        trail.trail_id: (trail, TrailHistory(Mark(trail.begun_index, trail.begun_at), known, templates[trail.trail_id]))
         for trail, known in zip(found, facts, strict=True)
     }
 

@@ -3,17 +3,19 @@
 A verdict is a function of ledger size and instant, so the moments at which it can change are known: each entry that concerns the
 subject, and each instant up to which the last verdict held. Looking at just these gives every change, and the same changes however
 the looks are spread over rounds, restarts and workers. Rules kept here:
- * before the first judgement a subject counts as UNKNOWN, and as having reported: that is not news;
+ * what a subject begins with is no news: a trail with what its template asks of it, an environment with UNKNOWN, not silent;
  * a change of the status is news, and so is falling silent or reporting again; a snapshot is recorded even if it changes nothing;
  * a look at or before the point of the last judgement is none: somebody has looked there;
  * at the very instant of an expiry an entry of that instant is the cause, if there is one;
  * whoever was silent counts as reporting again when a later report is known, and not before.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from record.clock import to_rfc3339
@@ -26,6 +28,8 @@ from record.verdicts import Reason, Status
 
 REASONS_MAX: Final = 20
 REASON_CHARACTERS_MAX: Final = 400
+FACTS_EXAMINED_MAX: Final = 20_000
+"""How many facts of one trail a round examines: a look examines them all. With a hundred facts that is two hundred looks."""
 
 
 class Kind(Enum):
@@ -56,7 +60,7 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A subject's last judgement."""
+    """A subject's last judgement; or, with number 0, what it began with."""
 
     number: int
     status: Status
@@ -108,7 +112,7 @@ class News:
             "judgement_id": str(judgement_id),
             **subject,
             "number": before.number + 1,
-            "previous": before.status.value if before.number else None,
+            "previous": None if before is UNJUDGED else before.status.value,
             "status": look.status.value,
             "changed": self.changed,
             "stale": look.stale_since is not None,
@@ -136,7 +140,7 @@ def news(standing: Standing, looks: Iterable[Look]) -> Iterator[News]:
 
 def is_news(standing: Standing, look: Look) -> News | None:
     """The look as what is recorded next, if it is to be recorded."""
-    if standing.number and look.point <= standing.point:
+    if look.point <= standing.point:
         return None
     told = News(standing, look)
     return told if told.changed or look.snapshot is not None else None
@@ -151,8 +155,9 @@ def _differs(standing: Standing, look: Look) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class TrailHistory:
-    """Everything that was recorded in a trail, and the templates that were in force from an entry on, oldest first."""
+    """Everything that was recorded in a trail, in the ledger's order, and the templates in force from an entry on."""
 
+    begun: Mark
     facts: TrailFacts
     templates: Sequence[tuple[EntryIndex, Template, int]]
 
@@ -163,13 +168,17 @@ class TrailHistory:
             self.facts,
             template=template,
             template_version=version,
-            attestations=tuple([fact for fact in self.facts.attestations if fact.entry_index < size]),
-            artifacts=tuple([fact for fact in self.facts.artifacts if fact.entry_index < size]),
+            attestations=self.facts.attestations[: bisect_left(self.facts.attestations, size, key=_index)],
+            artifacts=self.facts.artifacts[: bisect_left(self.facts.artifacts, size, key=_index)],
         )
 
-    @property
-    def begun(self) -> EntryIndex:
-        return self.templates[0][0]
+    def beginning(self) -> Standing:
+        """What it began with."""
+        point = Point(self.begun.after, self.begun.at)
+        return Standing(0, look_at_trail(self, point, cause=None).status, None, point)
+
+
+_index = attrgetter("entry_index")
 
 
 def follow_trail(
@@ -177,11 +186,12 @@ def follow_trail(
 ) -> tuple[list[Look], datetime | None]:
     """Every look that a trail needs from `since` to the instant `until`, and when the next one is due by time alone.
 
-    `marks` are the entries that concern it meanwhile; `due` is when, as of `since`, it is due without any.
+    `marks` are the entries that concern it meanwhile; `due` is when, as of `since`, it is due without any. A trail with so many
+    facts and entries that looking after each would take too long is looked at after some of them, the last one included.
     """
     looks: list[Look] = []
     point = since
-    for mark in (*marks, None):
+    for mark in (*_some(marks, facts=len(history.facts.attestations) + len(history.facts.artifacts)), None):
         end = until if mark is None else mark.at
         while due is not None and (due < end or (mark is None and due == end)):
             point = Point(point.size, due)
@@ -192,6 +202,12 @@ def follow_trail(
             looks.append(look := look_at_trail(history, point, cause=mark.entry))
             due = look.holds_until
     return looks, due
+
+
+def _some(marks: Sequence[Mark], *, facts: int) -> Sequence[Mark]:
+    most = max(FACTS_EXAMINED_MAX // max(facts, 1), 1)
+    every = -(-len(marks) // most)
+    return marks if every <= 1 else marks[::-1][::every][::-1]
 
 
 def look_at_trail(history: TrailHistory, point: Point, *, cause: EntryIndex | None) -> Look:

@@ -21,7 +21,7 @@ from record.judgements import progress, queries, rules
 from record.judgements.concerned import KINDS, Concerned, concerned
 from record.judgements.places import Places, Surveyed
 from record.judgements.progress import Due, Progress, Window
-from record.judgements.rules import UNJUDGED, Kind, Look, Mark, News, Point, Standing, TrailHistory
+from record.judgements.rules import Kind, Look, Mark, News, Point, Standing, TrailHistory
 from record.ledger import queries as ledger
 from record.ledger.append import AlreadyRecorded
 from record.ledger.entries import Draft
@@ -146,7 +146,8 @@ async def _judge_trails(
         for trail_id, (trail, history) in histories.items():
             known = due.get(trail_id)
             looks, until = _follow(history, found.trails.get(trail_id, []), window, known.due_at if known else None)
-            told += [(_trail(trail), one) for one in rules.news(standings.get(trail_id, UNJUDGED), looks)]
+            standing = standings.get(trail_id) or history.beginning()
+            told += [(_trail(trail), one) for one in rules.news(standing, looks)]
             if until is not None or known is not None:
                 looked_at.append(Due(trail_id, Kind.TRAIL, until, None))
         return told, looked_at
@@ -158,7 +159,7 @@ def _follow(
     history: TrailHistory, marks: Sequence[Mark], window: Window, due: datetime | None
 ) -> tuple[list[Look], datetime | None]:
     looks: list[Look] = []
-    if window.everybody and history.begun < window.since.size:
+    if window.everybody and history.begun.after <= window.since.size:
         looks.append(look := rules.look_at_trail(history, window.since, cause=None))
         due = look.holds_until
     followed, until = rules.follow_trail(history, marks, since=window.since, due=due, until=window.until.instant)

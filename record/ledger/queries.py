@@ -55,6 +55,10 @@ _ENTRY_BY_ID: Final = """
 SELECT entry_index, id, kind, at, leaf_hash, content FROM record.entries
 WHERE org_id = $1 AND entry_index < $2 AND id = $3"""
 
+_ENTRIES_AT: Final = """
+SELECT entry_index, id, kind, at, leaf_hash, content FROM record.entries
+WHERE org_id = $1 AND entry_index < $2 AND entry_index = ANY($3::bigint[])"""
+
 _ENTRY_COLUMNS: Final = "entry_index, id, kind, at, leaf_hash, content"
 
 _ENTRIES: Final = f"""
@@ -96,6 +100,15 @@ async def entry(connection: Connection, moment: Moment, index: EntryIndex) -> Re
     """The entry at this place; None at or beyond the moment's size."""
     row = await connection.fetchrow(_ENTRY, moment.org_id, moment.size, index)
     return None if row is None else RecordedEntry(*row.values())
+
+
+async def entries_at(
+    connection: Connection, moment: Moment, indexes: Sequence[EntryIndex]
+) -> list[RecordedEntry | None]:
+    """The entries at these places, in the order asked; None at or beyond the moment's size."""
+    rows = await connection.fetch(_ENTRIES_AT, moment.org_id, moment.size, indexes)
+    found = {row["entry_index"]: RecordedEntry(*row.values()) for row in rows}
+    return [found.get(index) for index in indexes]
 
 
 async def entry_by_id(connection: Connection, moment: Moment, entry_id: UUID) -> RecordedEntry | None:

@@ -141,6 +141,11 @@ class DeployedTo:
     line: int
     environment: str
     lasting: timedelta
+    asks: str = field(init=False, compare=False, repr=False)
+    """What it asks, whatever its line."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "asks", f"{self.key} {self.lasting}")
 
     @property
     def key(self) -> str:

@@ -1,7 +1,7 @@
 """The gate: may this artifact run in an environment, by policies, or by its flows' templates? Records nothing.
 
 It is asked by pipelines that wait, so it takes few statements: whatever the artifact's trails hold, one for the environment with
-its policies, three for what trails know, and more only for what a policy asks beyond them.
+its policies, two for what trails know, and more only for what a policy asks beyond them.
 
 What cannot be judged has an answer of its own, and none of these is "compliant": no such environment or policy, nothing attached
 or asked to judge by, an artifact that nobody knows. The artifact need not run where it is asserted; it goes by the name of its

@@ -7,7 +7,7 @@ approvals and waivers there are.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from record.approvals import queries as approvals
 from record.database import Connection
@@ -42,9 +42,46 @@ async def judged_by(
 ) -> list[EnvironmentJudgement]:
     """What these policies say of what runs in each of these environments."""
     running = await _running(connection, moment, [place for place, _ in asked])
-    every = [policy for _, policies in asked for policy in policies]
-    fingerprints = list(dict.fromkeys(each.member.fingerprint for there in running for each in there))
-    facts = await facts_about(connection, moment, fingerprints, every, [place for place, _ in asked]) if every else {}
+    return await _judged(connection, moment, [(*each, there) for each, there in zip(asked, running, strict=True)])
+
+
+@dataclass(frozen=True, slots=True)
+class PastSnapshot:
+    """A snapshot by number; of a logical environment, one of each part."""
+
+    environment_id: EnvironmentId
+    parts: tuple[tuple[EnvironmentId, int], ...]
+
+
+async def snapshots_judged(
+    connection: Connection, moment: Moment, asked: Sequence[PastSnapshot]
+) -> list[EnvironmentJudgement | None]:
+    """What is said at this moment of what ran in each of these snapshots, by the policies that are attached at this moment."""
+    ids = list(dict.fromkeys(each.environment_id for each in asked))
+    found = dict(zip(ids, await environments.by_ids(connection, moment, ids), strict=True))
+    attached = dict(zip(ids, await queries.attached_to(connection, moment, ids), strict=True))
+    parts = list(dict.fromkeys(part for each in asked for part in each.parts))
+    rows = [row for row in await snapshots.by_numbers(connection, moment, parts) if row is not None]
+    ran = await snapshots.running_in(connection, moment, rows)
+    there = {(row.environment_id, row.number): running for row, running in zip(rows, ran, strict=True)}
+    known: list[tuple[Environment, Sequence[Policy], Sequence[Running]]] = []
+    for each in asked:
+        if (place := found[each.environment_id]) is not None:
+            running = [one for part in each.parts for one in there.get(part, ())]
+            policies = [row.understood for row in attached[each.environment_id]]
+            known.append((place, policies, union(running) if place.is_logical else running))
+    judged = iter(await _judged(connection, moment, known))
+    return [None if found[each.environment_id] is None else next(judged) for each in asked]
+
+
+async def _judged(
+    connection: Connection, moment: Moment, asked: Sequence[tuple[Environment, Sequence[Policy], Sequence[Running]]]
+) -> list[EnvironmentJudgement]:
+    """What policies say of what runs, or ran, in environments."""
+    every = [policy for _, policies, _ in asked for policy in policies]
+    fingerprints = list(dict.fromkeys(each.member.fingerprint for *_, there in asked for each in there))
+    places = [place for place, *_ in asked]
+    facts = await facts_about(connection, moment, fingerprints, every, places) if every else {}
 
     def judge() -> list[EnvironmentJudgement]:
         return [
@@ -54,7 +91,7 @@ async def judged_by(
                 environment=place.name,
                 now=moment.instant,
             )
-            for (place, policies), there in zip(asked, running, strict=True)
+            for place, policies, there in asked
         ]
 
     return await asyncio.to_thread(judge)  # hundreds of artifacts before many rules take a while
@@ -85,18 +122,24 @@ async def facts_about(
     asks = any(isinstance(rule, Approved) for policy in policies for rule in policy.rules)
     approved = await approvals.facts_about(connection, moment, fingerprints) if asks else {}
     environment_ids = list(dict.fromkeys(place.environment_id for place in places))
-    excused = await waivers.facts_about(connection, moment, fingerprints, environment_ids)
+    excused = await waivers.facts_about(connection, moment, fingerprints, environment_ids) if places else []
+    if not (ran or approved or excused):
+        return {each.fingerprint: each for each in known}
     for_all = tuple(each for each in excused if each.fingerprint is None)
     by_fingerprint: dict[str, list[WaiverFact]] = {}
     for waiver in excused:
         if waiver.fingerprint is not None:
             by_fingerprint.setdefault(waiver.fingerprint, []).append(waiver)
     return {
-        each.fingerprint: replace(
-            each,
-            runs=tuple(ran.get(each.fingerprint, ())),
+        each.fingerprint: ArtifactFacts(
+            each.fingerprint,
+            each.name,
+            each.memberships,
             approvals=approved.get(Fingerprint(each.fingerprint), ()),
             waivers=(*for_all, *by_fingerprint.get(each.fingerprint, ())),
+            runs=tuple(ran.get(each.fingerprint, ())),
+            attested_at=each.attested_at,
+            counts=each.counts,
         )
         for each in known
     }
@@ -128,4 +171,6 @@ def _there(place: Environment, runs: Sequence[Run]) -> list[Run]:
 def _named(running: Running, facts: ArtifactFacts | None) -> ArtifactFacts:
     """An artifact under the name by which it runs."""
     member = running.member
-    return ArtifactFacts(member.fingerprint, member.name) if facts is None else replace(facts, name=member.name)
+    if facts is None:
+        return ArtifactFacts(member.fingerprint, member.name)
+    return facts if facts.name == member.name else replace(facts, name=member.name)

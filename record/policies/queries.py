@@ -203,15 +203,15 @@ LEFT JOIN LATERAL (
 ) f ON true"""
 """Flows and templates come with the first of their reports only: thousands of trails share a few."""
 
-_ATTESTATIONS = """
+_RECORDED = """
 SELECT entry_index, attestation_id, name, type, compliant, explanation, fingerprint, template_name, commit, overrides,
-       expires_at, trail_id, at, CASE WHEN type = ANY($4::text[]) OR '*' = ANY($4::text[]) THEN summary::text END AS summary
-FROM record.attestations WHERE org_id = $1 AND trail_id = ANY($3::uuid[]) AND entry_index < $2"""
-"""In no order: the rules need none, and sorting thousands of wide rows takes longer than finding them."""
-
-_ARTIFACTS = """
-SELECT entry_index, fingerprint, template_name, commit, name, trail_id
+       expires_at, trail_id, at, CASE WHEN $5 OR type = ANY($4::text[]) THEN summary END AS summary
+FROM record.attestations WHERE org_id = $1 AND trail_id = ANY($3::uuid[]) AND entry_index < $2
+UNION ALL
+SELECT entry_index, NULL, name, NULL, NULL, NULL, fingerprint, template_name, commit, NULL, NULL, trail_id, NULL, NULL
 FROM record.artifacts WHERE org_id = $1 AND trail_id = ANY($3::uuid[]) AND entry_index < $2"""
+"""Attestations, and, without a type, reports of artifacts. In one statement, because the gate waits for each; and in no order: the
+rules need none, and sorting thousands of wide rows takes longer than finding them."""
 
 _COUNT_MAX = 10**15
 
@@ -219,7 +219,7 @@ _COUNT_MAX = 10**15
 async def facts_about(
     connection: Connection, moment: Moment, fingerprints: Sequence[str], *, counted: Collection[str] = ()
 ) -> list[ArtifactFacts]:
-    """What trails say of artifacts, in the order asked: three statements, however many artifacts.
+    """What trails say of artifacts, in the order asked: two statements, however many artifacts.
 
     `counted` are the types of attestations whose counts are wanted (`forms.Policy.counted_types`). What an artifact is called
     where it runs, its approvals, waivers and runs are others' to add with `dataclasses.replace`; it has the name of its
@@ -232,8 +232,8 @@ async def facts_about(
     if reports:
         found.flows_of(reports)
         ids = list({row["trail_id"]: None for row in reports})
-        found.attestations(await connection.fetch(_ATTESTATIONS, moment.org_id, moment.size, ids, sorted(counted)))
-        found.artifacts(await connection.fetch(_ARTIFACTS, moment.org_id, moment.size, ids))
+        asks = moment.org_id, moment.size, ids, sorted(counted), "*" in counted
+        found.recorded_in_trails(await connection.fetch(_RECORDED, *asks))
         for row in reports:
             members[row[0]].append(found.membership(row))
     return [
@@ -275,21 +275,21 @@ class _Found:
                 if row["flow_id"] not in self.flows:
                     self.flows[row["flow_id"]] = row["flow"], json.loads(row["tags"])
 
-    def attestations(self, rows: Sequence[Any]) -> None:
+    def recorded_in_trails(self, rows: Sequence[Any]) -> None:
         attested, attested_at = self.attested, self.attested_at
         for row in rows:
-            index, trail_id, at, summary = row[0], row[11], row[12], row[13]
+            index, trail_id = row[0], row[11]
+            if row[3] is None:
+                report = _new(ArtifactFact, (index, row[6], row[7], row[8], row[2]))
+                self.reported.setdefault(trail_id, []).append(report)
+                continue
             held = attested.get(trail_id)
             if held is None:
                 attested[trail_id] = held = []
             held.append(_new(AttestationFact, row[:11]))
-            attested_at[index] = at
-            if summary is not None:
-                self.counts[index] = _whole_numbers(summary)
-
-    def artifacts(self, rows: Sequence[Any]) -> None:
-        for row in rows:
-            self.reported.setdefault(row[5], []).append(_new(ArtifactFact, row[:5]))
+            attested_at[index] = row[12]
+            if row[13] is not None:
+                self.counts[index] = _whole_numbers(row[13])
 
     def membership(self, row: Any) -> Membership:
         fingerprint, index, template_name, commit, name, trail_id, trail, flow_id, version, own_template = row[:10]

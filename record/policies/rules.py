@@ -14,27 +14,17 @@ not applicable, missing, non-compliant, or waived. Rules kept here (DOMAIN, "Ver
  * without a policy, or with nothing running, there is nothing to judge by.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple, overload
+from typing import Final, NamedTuple, overload
 
-from record.policies.bench import Bench, Case, Found, found
-from record.policies.courses import MISSING, SATISFIED, UNDECIDED, Course, best_of, worst_of
-from record.policies.evidence import attested, is_absent, plainly, trail_compliance
-from record.policies.expressions import Condition, Value, known_of
+from record.policies.bench import Bench, Case, Found
+from record.policies.courses import UNDECIDED, Course, worst_of
+from record.policies.expressions import Value
 from record.policies.facts import ArtifactFacts
-from record.policies.forms import (
-    AnyOf,
-    Approved,
-    Attested,
-    DeployedTo,
-    Policy,
-    Provenance,
-    Scope,
-    TrailCompliance,
-)
-from record.policies.running import approved, deployed_to
+from record.policies.forms import Policy, Scope
+from record.policies.resolving import RESOLVES, Before
 from record.policies.waiving import accepts, live, waived
 from record.verdicts import COMPLIANT, INCOMPLETE, NON_COMPLIANT, UNKNOWN, Reason, Verdict
 
@@ -136,11 +126,11 @@ def _judge(
 ) -> ArtifactJudgement:
     waivers = live(artifact, environment, bench.now) if artifact.waivers and environment is not None else []
     inside = cases if policy.scope is None else [case for case in cases if _covers(policy.scope, case.known)]
-    before = _Before(artifact, inside, environment, bench.now, len(cases) - len(inside))
+    before = Before(artifact, inside, environment, bench.now, len(cases) - len(inside))
     subject = _named(artifact)
     courses, reasons = [], []
     for rule, label in zip(policy.rules, policy.labels, strict=True):
-        course, reason = _of_rule(label, subject, _RESOLVES[type(rule)](rule, before), before)
+        course, reason = _of_rule(label, subject, RESOLVES[type(rule)](rule, before), before)
         if course is not UNDECIDED:
             if waivers:
                 course, reason = waived(course, reason, [each for each in waivers if accepts(each, policy, rule)])
@@ -160,7 +150,7 @@ def _judge(
     return ArtifactJudgement(policy, course, tuple(reasons))
 
 
-def _of_rule(label: str, subject: str, resolutions: Sequence[Found], before: "_Before") -> tuple[Course, Reason]:
+def _of_rule(label: str, subject: str, resolutions: Sequence[Found], before: Before) -> tuple[Course, Reason]:
     """A rule from its resolutions: its course (`UNDECIDED` when it is ignored), and why."""
     applying = [each[0] for each in resolutions if each[0] is not UNDECIDED]
     if not applying:
@@ -231,186 +221,12 @@ def _ignored(resolutions: int, outside: int) -> str:
 _FAILURES: Final = {INCOMPLETE.value: "missing", NON_COMPLIANT.value: "non-compliant"}
 
 
-def _reason(label: str, resolution: Found) -> Reason:
-    course, subject, explanation, remedy, index, because = resolution
-    return tuple.__new__(Reason, (label, subject, course[0], explanation, remedy, index, because))  # half the time
-
-
-# --- how each kind of rule resolves: once in each trail that the policy covers; approvals and deployments once for all
-
-
-class _Before(NamedTuple):
-    """An artifact before a policy: the trails that it covers, and how many it does not."""
-
-    artifact: ArtifactFacts
-    cases: Sequence[Case]
-    environment: str | None
-    now: datetime
-    outside: int
-
-
-def _provenance(rule: Provenance, before: _Before) -> list[Found]:
-    if before.cases:
-        return _unless_excepted(rule.exceptions, before.cases, _reported)
-    artifact = before.artifact
-    known = known_of(flow=None, tags={}, artifact=artifact.name, fingerprint=artifact.fingerprint)
-    excepted, note = _excepted(rule.exceptions, known)
-    if excepted is not None:
-        return [_excused(excepted, "no flow")]
-    said = "No flow that this policy covers knows the artifact."
-    remedy = "Report it with reportArtifact into the trail that built it."
-    return [_noted(found(MISSING, "no flow", said, remedy), note)]
-
-
-def _reported(case: Case) -> Found:
-    answer = case.answers.get("provenance")
-    if answer is None:
-        index = case.membership.artifact.entry_index
-        answer = found(SATISFIED, case.place, "The artifact was reported there.", None, index)
-        case.answers["provenance"] = answer
-    return answer
-
-
-def _trail_compliance(rule: TrailCompliance, before: _Before) -> list[Found]:
-    return _unless_excepted(rule.exceptions, before.cases, trail_compliance)
-
-
-def _attested(rule: Attested, before: _Before) -> list[Found]:
-    if rule.applies is None:
-        return [plainly(rule, case) or attested(rule, case) for case in before.cases]
-    test = rule.applies.test
-    return [(test(case.known) is True and plainly(rule, case)) or _attested_in(rule, case) for case in before.cases]
-
-
-def _attested_in(rule: Attested, case: Case) -> Found:
-    applies, note = _applies(rule.applies, case.known)
-    return _noted(attested(rule, case), note) if applies else _inapplicable(rule.applies, case.place)
-
-
-def _any_of(rule: AnyOf, before: _Before) -> list[Found]:
-    return [_one_of(rule, case, before.now) for case in before.cases]
-
-
-def _one_of(rule: AnyOf, case: Case, now: datetime) -> Found:
-    applies, note = (True, "") if rule.applies is None else _applies(rule.applies, case.known)
-    if not applies:
-        return _inapplicable(rule.applies, case.place)
-    if not note and (one := _one_that_will_do(rule, case)) is not None:
-        return one
-    tried = [_attested_in(each, case) for each in rule.alternatives]
-    courses = [each[0] for each in tried if each[0] is not UNDECIDED]
-    if not courses:
-        return found(UNDECIDED, case.place, "None of the choices applies.")
-    course = best_of(courses, now=now)
-    chosen = next(each for each in tried if each[0] is not UNDECIDED and each[0].status is course.status)
-    if course.status is COMPLIANT:
-        return _noted((course, *chosen[1:]), note)
-    because = tuple([_reason(each.asked, one) for each, one in zip(rule.alternatives, tried, strict=True)])
-    said = f"None of the {len(courses)} choices is satisfied."
-    remedy = f"Provide {rule.asked} in {case.place}."
-    return _noted(found(course, case.place, said, remedy, chosen[4], because), note)
-
-
-def _one_that_will_do(rule: AnyOf, case: Case) -> Found | None:
-    """A choice without a condition that is satisfied for good: nobody needs to look at the others."""
-    for each in rule.alternatives:
-        if each.applies is None and not is_absent(each, case):
-            one = attested(each, case)
-            if one[0] is SATISFIED:
-                return one
-    return None
-
-
-def _approved(rule: Approved, before: _Before) -> list[Found]:
-    if not before.cases:
-        return []
-    return [approved(rule, before.artifact, environment=before.environment, now=before.now)]
-
-
-def _deployed_to(rule: DeployedTo, before: _Before) -> list[Found]:
-    return [deployed_to(rule, before.artifact, now=before.now)] if before.cases else []
-
-
-_RESOLVES: Final[Mapping[type, Callable[[Any, _Before], list[Found]]]] = {
-    Provenance: _provenance,
-    TrailCompliance: _trail_compliance,
-    Attested: _attested,
-    AnyOf: _any_of,
-    Approved: _approved,
-    DeployedTo: _deployed_to,
-}
-
-
-# --- conditions
-
-
 def _covers(scope: Scope, known: dict[str, Value]) -> bool:
     if scope.flows is not None:
         return known["flow.name"] in scope.flows
     if any(known.get(f"flow.tags.{key}") != value for key, value in scope.tags):
         return False
     return scope.applies is None or scope.applies.test(known) is not False
-
-
-def _unless_excepted(
-    exceptions: Sequence[Condition], cases: Sequence[Case], otherwise: Callable[[Case], Found]
-) -> list[Found]:
-    """What is found in each trail that no exception takes out."""
-    if not exceptions or (cases and _none_is_true_of(exceptions, cases[0])):
-        return [otherwise(case) for case in cases]
-    resolutions = []
-    for case in cases:
-        for exception in exceptions:
-            if exception.test(case.known) is not False:
-                excepted, note = _excepted(exceptions, case.known)
-                said = _excused(excepted, case.place) if excepted is not None else _noted(otherwise(case), note)
-                break
-        else:
-            said = otherwise(case)
-        resolutions.append(said)
-    return resolutions
-
-
-def _none_is_true_of(exceptions: Sequence[Condition], case: Case) -> bool:
-    """Whether no exception can be true in any trail: those that look at nothing but the artifact are the same in all of them."""
-    return all(exception.is_of_artifact and exception.test(case.known) is False for exception in exceptions)
-
-
-def _excepted(exceptions: Sequence[Condition], known: dict[str, Value]) -> tuple[Condition | None, str]:
-    """The exception that is true; or a note on those that cannot be decided."""
-    notes = []
-    for exception in exceptions:
-        answer = exception.test(known)
-        if answer is True:
-            return exception, ""
-        if answer is None:
-            why = exception.undecided_because(known)
-            notes.append(f" The exception `{exception.text}` cannot be decided ({why}), so it waives nothing.")
-    return None, "".join(notes)
-
-
-def _applies(condition: Condition | None, known: dict[str, Value]) -> tuple[bool, str]:
-    """Whether a rule with this `if` applies, and a note if that cannot be decided."""
-    if condition is None:
-        return True, ""
-    answer = condition.test(known)
-    if answer is None:
-        why = condition.undecided_because(known)
-        return True, f" Its condition `{condition.text}` cannot be decided ({why}), so the rule applies."
-    return answer, ""
-
-
-def _noted(said: Found, note: str) -> Found:
-    return (*said[:2], said[2] + note, *said[3:]) if note else said
-
-
-def _excused(exception: Condition, place: str) -> Found:
-    return found(SATISFIED, place, f"Waived by the exception `{exception.text}`.")
-
-
-def _inapplicable(condition: Condition | None, place: str) -> Found:
-    assert condition is not None
-    return found(UNDECIDED, place, f"Not applicable: `{condition.text}` is false.")
 
 
 def _asks_nothing(policy: Policy, subject: str) -> Reason:

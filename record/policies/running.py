@@ -2,6 +2,7 @@
 
 Rules kept here:
  * approvals of different requests are not added up; each person counts once, the requester never;
+ * a rejection takes away what was approved by the requests before it: to ask anew is no way around it;
  * with `not-author` nobody counts who cannot be told from an author of the commits, and nobody at all when the authors are
    not known;
  * an approval counts until it is too old or its request expires, whichever is first;
@@ -42,10 +43,15 @@ def approved(rule: Approved, artifact: ArtifactFacts, *, environment: str | None
         if request.environment == environment and request.fingerprint == artifact.fingerprint
     ]
     newest = max(requests, key=lambda request: request.entry_index, default=None)
-    if newest is not None and newest.state.upper() == REJECTED:
+    rejected = max((request.entry_index for request in requests if request.state.upper() == REJECTED), default=-1)
+    if newest is not None and newest.entry_index == rejected:
         said = "The newest request to approve it was rejected."
         return found(WRONG, where, said, "Request an approval anew, once what was found is mended.", newest.entry_index)
-    counted = [_counted(rule, request, now) for request in requests if request.state.upper() in COUNTING]
+    counted = [
+        _counted(rule, request, now)
+        for request in requests
+        if request.state.upper() in COUNTING and request.entry_index > rejected
+    ]
     enough = [each for each in counted if len(each.ends) >= rule.least]
     if enough:
         return _given(rule, where, max(enough, key=lambda each: (each.ends[rule.least - 1], each.request.entry_index)))

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -54,7 +54,9 @@ ORDER BY waiver_id, number"""
 
 
 async def _with_acts(connection: Connection, moment: Moment, rows: Sequence[Any]) -> list[Waiver]:
-    """The waivers in these rows, with their acts: one statement."""
+    """The waivers in these rows, with their acts: one statement, or none for no rows."""
+    if not rows:
+        return []
     acts: dict[WaiverId, list[Done]] = defaultdict(list)
     ids = [row["waiver_id"] for row in rows]
     for row in await connection.fetch(_ACTS, moment.org_id, moment.size, ids):
@@ -71,25 +73,21 @@ async def by_ids(connection: Connection, moment: Moment, ids: Sequence[WaiverId]
     return [found.get(waiver_id) for waiver_id in ids]
 
 
-async def facts_about(
-    connection: Connection,
-    moment: Moment,
-    fingerprints: Collection[Fingerprint],
-    environments: Sequence[EnvironmentId],
-) -> list[WaiverFact]:
-    """The waivers in force in these environments, of these artifacts or of rules for any artifact: two statements."""
+async def of_environments(
+    connection: Connection, moment: Moment, environments: Sequence[EnvironmentId]
+) -> list[Waiver]:
+    """All waivers in these environments, whether or not they are in force: two statements."""
     rows = await connection.fetch(
-        f"{_SELECT} AND w.environment_id = ANY($3::uuid[]) AND w.expires_at > $4",
-        moment.org_id,
-        moment.size,
-        environments,
-        moment.instant,
+        f"{_SELECT} AND w.environment_id = ANY($3::uuid[])", moment.org_id, moment.size, environments
     )
-    asked = frozenset(fingerprints)
-    found = await _with_acts(
-        connection, moment, [row for row in rows if row["fingerprint"] is None or row["fingerprint"] in asked]
-    )
-    return [_fact(each) for each in found if each.state(moment.instant) is State.IN_FORCE]
+    return await _with_acts(connection, moment, rows)
+
+
+def fact_when(waiver: Waiver, at: datetime, before: EntryIndex) -> WaiverFact | None:
+    """What a waiver excused at an earlier instant, by what was recorded before an entry; None when it was not in force."""
+    acts = tuple(done for done in waiver.acts if done.entry_index < before and done.at <= at)
+    then = replace(waiver, acts=acts)
+    return _fact(then) if waiver.at <= at and then.state(at) is State.IN_FORCE else None
 
 
 def _fact(waiver: Waiver) -> WaiverFact:
@@ -107,6 +105,44 @@ def _fact(waiver: Waiver) -> WaiverFact:
     )
 
 
+_IN_FORCE = """
+SELECT accepted.entry_index, w.waiver_id, w.environment, w.fingerprint, w.policy, w.rule, accepted.principal, w.reason, w.expires_at
+FROM record.waivers w
+CROSS JOIN LATERAL (
+    SELECT a.entry_index, a.state, a.principal FROM record.waiver_acts a
+    WHERE a.org_id = $1 AND a.waiver_id = w.waiver_id AND a.entry_index < $2 AND a.at < w.expires_at
+    ORDER BY a.number DESC LIMIT 1
+) accepted
+WHERE w.org_id = $1 AND w.entry_index < $2 AND w.environment_id = ANY($3::uuid[]) AND w.expires_at > $4
+  AND accepted.state = 'IN_FORCE'
+ORDER BY w.entry_index"""
+
+
+async def facts_about(
+    connection: Connection,
+    moment: Moment,
+    fingerprints: Collection[Fingerprint],
+    environments: Sequence[EnvironmentId],
+) -> list[WaiverFact]:
+    """The waivers in force in these environments, of these artifacts or of rules for any artifact: one statement."""
+    rows = await connection.fetch(_IN_FORCE, moment.org_id, moment.size, environments, moment.instant)
+    asked = frozenset(fingerprints)
+    return [
+        WaiverFact(
+            index,
+            str(waiver_id),
+            environment,
+            fingerprint,
+            None if rule is None else f"{policy}/{rule}",
+            accepted_by,
+            reason,
+            expires_at,
+        )
+        for index, waiver_id, environment, fingerprint, policy, rule, accepted_by, reason, expires_at in rows
+        if fingerprint is None or fingerprint in asked
+    ]
+
+
 async def expiring(connection: Connection, moment: Moment, until: datetime) -> list[Waiver]:
     """The waivers in force that end by then, the first to end first: two statements."""
     rows = await connection.fetch(
@@ -121,13 +157,12 @@ async def expiring(connection: Connection, moment: Moment, until: datetime) -> l
 
 
 _STANDING = """
-CROSS JOIN LATERAL (
-    SELECT (
-        SELECT a.state FROM record.waiver_acts a
-        WHERE a.org_id = $1 AND a.waiver_id = w.waiver_id AND a.entry_index < $5 AND a.at < w.expires_at
-        ORDER BY a.number DESC LIMIT 1
-    ) AS state
-) acted
+LEFT JOIN LATERAL (
+    SELECT a.state FROM record.waiver_acts a
+    WHERE a.org_id = $1 AND a.waiver_id = w.waiver_id AND a.entry_index < $5
+      AND a.at < w.expires_at
+    ORDER BY a.number DESC LIMIT 1
+) acted ON true
 WHERE CASE WHEN acted.state = 'REVOKED' THEN acted.state
            WHEN w.expires_at <= $6 THEN 'EXPIRED' ELSE coalesce(acted.state, 'REQUESTED') END = $7"""
 """The states of `rules`, in SQL: the last act that took effect, unless time has ended what it left open."""

@@ -81,7 +81,7 @@ async def test_what_is_no_key_of_ours_is_refused(served: Served, authorization: 
 
 
 async def test_a_body_over_the_limit_is_refused_while_it_comes(make_settings: Callable[..., Settings]) -> None:
-    async with serving(make_settings(graphql_body_bytes_max=2_000)) as served:
+    async with serving(make_settings(graphql_body_bytes_max=2_000, snapshot_body_bytes_max=2_000)) as served:
         acme = await served.organization()
 
         async def endless() -> Any:

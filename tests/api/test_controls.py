@@ -158,3 +158,23 @@ async def test_the_same_question_at_the_same_size_gives_the_same_answer(client: 
 
 async def test_a_foreign_cursor_and_an_unknown_framework_are_refused(client: Client) -> None:
     assert "no framework called soc2" in await client.refused(REPORT, **window(client))
+
+
+ADOPTION = """query ($from: DateTime!, $to: DateTime!) { record { adoption(from: $from, to: $to, by: DAY) {
+  everything { name whole { runs reportedShare shadowChanges deployments buildToDeployMedianSeconds } periods { since until } }
+  environments { name whole { runs deployments } } flows { name whole { artifacts deployments } } } } }"""
+
+
+async def test_adoption_counts_what_is_reported_and_what_is_not(client: Client) -> None:
+    await client.build(1)
+    await client.deploy(1)
+    await client.report("prod", 1, 2)
+    client.clock.moved += timedelta(hours=2)
+
+    said = (await client.ask(ADOPTION, **window(client)))["adoption"]
+
+    whole = said["everything"]["whole"]
+    assert (whole["runs"], whole["reportedShare"], whole["shadowChanges"], whole["deployments"]) == (2, 0.5, 1, 1)
+    assert said["environments"] == [{"name": "prod", "whole": {"runs": 2, "deployments": 1}}]
+    assert said["flows"] == [{"name": "delivery", "whole": {"artifacts": 1, "deployments": 1}}]
+    assert len(said["everything"]["periods"]) in (2, 3)

@@ -20,6 +20,10 @@ class ExitCode(IntEnum):
     """The server does not know the key, or the key may not do this."""
     NOT_PROVEN = 5
     """A proof does not verify."""
+    NOT_KNOWN = 6
+    """A gate: the record does not know what was asked about."""
+    NOTHING_TO_JUDGE_BY = 7
+    """A gate: no policy is attached, no template asks anything, nobody attested anything."""
 
 
 class CommandError(Exception):
@@ -29,3 +33,26 @@ class CommandError(Exception):
         super().__init__(message)
         self.message = message
         self.code = code
+
+
+class BadUsage(CommandError):
+    """The command makes no sense as it was given."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, ExitCode.BAD_USAGE)
+
+
+class Unreachable(CommandError):
+    """The server did not answer, or not usefully, as often and as long as it was asked. It may have recorded what it was sent."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, ExitCode.UNREACHABLE)
+
+
+class Refused(CommandError):
+    """The server said no: `message` is its sentence, `refusal` its stable code such as NOT_FOUND."""
+
+    def __init__(self, message: str, refusal: str) -> None:
+        unauthorised = refusal in ("UNAUTHENTICATED", "NOT_ALLOWED")
+        super().__init__(message, ExitCode.NOT_AUTHORISED if unauthorised else ExitCode.UNREACHABLE)
+        self.refusal = refusal

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from record.access.rules import Grant, Role
-from tests.api.graphql.house import COMMIT, FINGERPRINT, House
+from tests.api.graphql.house import COMMIT, FINGERPRINT, Client, House
 
 SEARCH = """query ($q: String!) { record { search(query: $q) { __typename
   ... on Flow { name } ... on Trail { trail: name flowName } ... on Artifact { artifact: name fingerprint } } } }"""
@@ -41,6 +41,62 @@ async def test_the_beginning_of_a_fingerprint_finds_artifacts(house: House) -> N
 
     assert await found(house, "abababa") == [("Artifact", "two"), ("Artifact", "one")]
     assert await found(house, f"sha256:{'ab' * 31}cd") == [("Artifact", "two")]
+
+
+RUNTIME = """query ($q: String!) { record { search(query: $q) { __typename
+  ... on Environment { name } ... on Policy { name }
+  ... on Deployment { name: environmentName } ... on Approval { name: environmentName } ... on Run { name: environmentName }
+  ... on Artifact { name } ... on Trail { name } } } }"""
+
+
+async def known_of(house: House, text: str, client: Client | None = None) -> list[tuple[str, str]]:
+    hits = (await (client or house.ada).ask(RUNTIME, q=text))["record"]["search"]
+    return [(hit["__typename"], hit["name"]) for hit in hits]
+
+
+async def deployed(house: House, environment: str, fingerprint: str) -> None:
+    await house.ada.done("createEnvironment", name=environment, type="SERVER")
+    await house.ada.done("reportDeployment", environment=environment, fingerprint=fingerprint)
+    await house.ada.done(
+        "reportSnapshot", environment=environment, members=[{"fingerprint": fingerprint, "name": "app.tar.gz"}]
+    )
+
+
+async def test_a_name_finds_environments_and_policies(house: House) -> None:
+    await house.ada.done("createEnvironment", name="production", type="K8S")
+    await house.ada.done("createPolicy", name="production-rules", document="version: 1")
+
+    assert await known_of(house, "prod") == [("Environment", "production"), ("Policy", "production-rules")]
+
+
+async def test_a_fingerprint_finds_where_it_was_deployed_approved_and_seen(house: House) -> None:
+    await house.delivery()
+    await house.artifact()
+    await deployed(house, "staging", FINGERPRINT)
+    await house.ada.done("requestApproval", environment="staging", fingerprint=FINGERPRINT)
+
+    expected = [("Artifact", "app.tar.gz"), ("Deployment", "staging"), ("Approval", "staging"), ("Run", "staging")]
+    assert await known_of(house, FINGERPRINT[:12]) == expected
+    assert (await known_of(house, COMMIT))[-3:] == expected[1:]
+
+
+async def test_what_runs_and_no_flow_knows_is_found_by_its_fingerprint(house: House) -> None:
+    await house.ada.done("createEnvironment", name="production", type="SERVER")
+    stranger = {"fingerprint": "5" * 64, "name": "from a laptop"}
+    await house.ada.done("reportSnapshot", environment="production", members=[stranger])
+
+    assert await known_of(house, "5555555") == [("Run", "production")]
+
+
+async def test_search_keeps_to_the_environments_that_the_caller_may_read(house: House) -> None:
+    await house.delivery()
+    await house.artifact()
+    for environment in ("production", "staging"):
+        await deployed(house, environment, FINGERPRINT)
+    eve = await house.hire("eve", Grant(Role.READER, environments=frozenset({"staging"})))
+
+    assert await known_of(house, FINGERPRINT, eve) == [("Deployment", "staging"), ("Run", "staging")]
+    assert await known_of(house, "prod", eve) == []
 
 
 @pytest.mark.parametrize("text", ["%", "_", "build_1", "build%", "\\", "build\\", "b_ild", "'; DROP TABLE x"])

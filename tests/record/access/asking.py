@@ -52,6 +52,8 @@ from record.ids import (
     TrailId,
     WaiverId,
 )
+from record.judgements import queries as judgements
+from record.judgements import service as judging
 from record.ledger import queries as ledger
 from record.ledger.entries import Draft
 from record.ledger.integrate import integrate
@@ -137,6 +139,7 @@ async def full_organization(record: Record, name: str) -> tuple[Organization, Kn
         ("archive.downloaded", {"archive_id": str(archive_id)}),
     ):
         await record.ledger.append(will, Draft(kind, body))
+    await judging.judge(record, made.org_id, made.name)
     await integrate(record, made.org_id, Notary(record.settings.signing_seed()))
     moment = await made.moment()
     async with record.database.connection(made.org_id) as connection:
@@ -252,6 +255,14 @@ QUESTIONS: dict[str, Question] = {
     "ledger.newest_checkpoint": lambda c, m, k: ledger.newest_checkpoint(c, m.org_id),
     "ledger.checkpoint_of": lambda c, m, k: ledger.checkpoint_of(c, m.org_id, k.size),
     "ledger.checkpoint_covering": lambda c, m, k: ledger.checkpoint_covering(c, m.org_id, k.size),
+    "judgements.page": lambda c, m, k: judgements.page(c, m, k.environment.environment_id, limit=9),
+    "judgements.lately": lambda c, m, k: judgements.lately(c, m, limit=9),
+    "judgements.of_snapshots": lambda c, m, k: judgements.of_snapshots(c, m, [(k.environment.environment_id, 1)]),
+    "judgements.standings": lambda c, m, k: judgements.standings(c, m, [k.trail_id]),
+    "judgements.last_point": lambda c, m, k: judgements.last_point(c, m),
+    "judgements.histories": lambda c, m, k: judgements.histories(c, m, [k.trail_id]),
+    "judgements.every_environment": lambda c, m, k: judgements.every_environment(c, m),
+    "ledger.entries_at": lambda c, m, k: ledger.entries_at(c, m, [k.attested_at]),
     "policies.by_name": lambda c, m, k: policies.by_name(c, m, "known"),
     "policies.by_names": lambda c, m, k: policies.by_names(c, m, ["known"]),
     "policies.by_ids": lambda c, m, k: policies.by_ids(c, m, [k.policy.policy_id]),
@@ -284,6 +295,7 @@ EXEMPT = {
     "access.last_uses": "schema ops, which has no row-level security; asked with the caller's organization",
     "access.note_uses": "schema ops",
     "archives.progress": "schema ops",
+    "judgements.trails_expiring": "needs an override; the same table and policy as attestations.by_trails",
     "ledger.organization_named": "schema ops, for routes that are open to everyone",
     "ledger.organizations": "schema ops, for workers",
     "ledger.unsigned": "schema ops, for workers",

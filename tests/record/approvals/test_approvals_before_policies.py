@@ -160,3 +160,16 @@ async def test_judging_takes_the_same_statements_however_many_approvals_and_waiv
             counts.append(len([text for text in database.sent if "ops.ledgers" not in text]))
 
     assert counts[0] == counts[1]
+
+
+async def test_to_ask_anew_is_no_way_around_a_rejection(scene: Scene) -> None:
+    await scene.policy(ONE)
+    await scene.review(await scene.request(1), "bob")
+    await scene.review(await scene.request(1), "cyd", Act.REJECT, "It leaks.")
+    assert await status(scene) is Status.NON_COMPLIANT
+
+    anew = await scene.request(1)
+
+    assert await status(scene) is Status.INCOMPLETE
+    await scene.review(anew, "bob")
+    assert await status(scene) is Status.COMPLIANT

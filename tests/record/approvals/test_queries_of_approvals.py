@@ -114,3 +114,26 @@ async def test_facts_take_as_many_statements_for_many_artifacts_as_for_one(scene
 async def test_an_artifact_without_requests_has_no_facts(scene: Scene) -> None:
     async with scene.record.database.connection(scene.organization.org_id) as connection:
         assert await queries.facts_about(connection, await scene.organization.moment(), [digest(1)]) == {}
+
+
+async def test_what_stood_when_something_was_deployed_is_what_was_recorded_and_had_not_ended_by_then(
+    scene: Scene, clock: MovableClock
+) -> None:
+    asked_at = clock.stop()
+    asked = await scene.request(1, expires_at=asked_at + timedelta(hours=3))
+    clock.stop(asked_at + timedelta(hours=1))
+    reviewed = await scene.review(asked, "bob")
+    found = await scene.approval(asked)
+
+    def stood(hours: float, before: int) -> State | None:
+        then = found.standing_when(asked_at + timedelta(hours=hours), EntryIndex(before))
+        return None if then is None else then.state
+
+    late = reviewed.index + 9
+    assert stood(-0.5, late) is None
+    assert stood(2, asked.entry_index - 1) is None
+    assert stood(0.5, late) is State.REQUESTED  # deployed before the review, reported after it
+    assert stood(2, reviewed.index) is State.REQUESTED
+    assert stood(1, late) is State.APPROVED
+    assert stood(2.99, late) is State.APPROVED
+    assert stood(3, late) is State.EXPIRED

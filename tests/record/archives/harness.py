@@ -71,7 +71,11 @@ class World:
         assert key.token is not None
         head = await record.ledger.head(operator.org_id)
         caller, _ = await access.recognise_until(
-            record, tokens.token_sha256(key.token), org_id=operator.org_id, organization=name, access_index=head.access_index
+            record,
+            tokens.token_sha256(key.token),
+            org_id=operator.org_id,
+            organization=name,
+            access_index=head.access_index,
         )
         return cls(record, caller, Notary(record.settings.signing_seed()))
 

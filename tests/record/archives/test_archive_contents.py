@@ -18,6 +18,7 @@ from record.archives.rules import ArchiveKind, RequestArchive
 from record.attestations.service import attest
 from record.details import Link
 from record.ids import LedgerSize
+from record.judgements import service as judging
 from record.trails import service as trails
 from tests.record.archives.harness import TEMPLATE, MadeArchive, World
 from tests.record.archives.superuser import behind_its_back
@@ -87,6 +88,19 @@ async def test_an_archive_of_a_trail_holds_that_trail_and_what_it_rests_on(world
     assert not any(b"build-2" in line for line in made.read("entries.jsonl").splitlines())
     assert evidence_in(made) == ["evidence/build-1/review/review.txt", "evidence/build-1/unit-tests/report.xml"]
     assert made.read("evidence/build-1/review/review.txt") == b"looks good to me"
+
+
+async def test_an_archive_of_a_trail_tells_when_its_verdict_changed(world: World, tmp_path: Path) -> None:
+    await world.flow()
+    await world.delivery("build-1")
+    await world.delivery("build-2")
+    assert await judging.judge(world.record, world.caller.org_id, world.caller.organization) is not None
+
+    made = await world.made(TRAIL, tmp_path / "a.zip")
+
+    judged = [json.loads(line) for line in made.read("entries.jsonl").splitlines() if b"judgement.recorded" in line]
+    told = [(each["body"]["trail"], each["body"]["previous"], each["body"]["status"]) for each in judged]
+    assert told == [("build-1", "INCOMPLETE", "COMPLIANT")]
 
 
 async def test_an_archive_of_an_artifact_reaches_over_all_its_trails(world: World, tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from record.access.rules import Grant, Role
+from record.approvals import service as approvals
+from record.approvals.service import RequestApproval
 from record.archives import changes, reach, service
 from record.archives.rules import ArchiveKind, RequestArchive
 from record.controls import service as controls
@@ -109,6 +111,7 @@ async def test_an_archive_of_a_window_lists_every_change_and_verifies(world: Wor
 
 async def test_it_holds_the_trails_of_what_changed_with_their_evidence(world: World, tmp_path: Path) -> None:
     await world.delivery("build-3")
+    await approvals.request(world.record, world.caller, RequestApproval("prod", digest(7)))
     made = await world.made(window(world), tmp_path / "a.zip")
 
     evidence = [name for name in made.names if name.startswith("evidence/")]
@@ -120,6 +123,7 @@ async def test_it_holds_the_trails_of_what_changed_with_their_evidence(world: Wo
         "environment.created",
         "policy.created",
         "policy.attached",
+        "approval.requested",
     } <= kinds(made)
 
 

@@ -68,9 +68,15 @@ class Court:
         return await artifacts.report(self.record, self.caller, wish)
 
     async def attest(
-        self, name: str = "review", *, compliant: bool = True, trail: str = "t1", number: int | None = None
+        self,
+        name: str = "review",
+        *,
+        compliant: bool = True,
+        trail: str = "t1",
+        number: int | None = None,
+        flow: str = "delivery",
     ) -> Receipt:
-        about = About("delivery", trail, name, fingerprint=None if number is None else digest(number))
+        about = About(flow, trail, name, fingerprint=None if number is None else digest(number))
         return await attest.generic(self.record, self.caller, about, compliant=compliant)
 
     async def override(self, name: str, *, lasts: timedelta, compliant: bool = True, trail: str = "t1") -> Receipt:

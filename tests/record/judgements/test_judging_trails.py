@@ -6,29 +6,40 @@ from datetime import timedelta
 
 import pytest
 
+from embedded.postgres import SUPERUSER
+from embedded.servers import Stack
 from record.access.rules import Grant, Role
+from record.environments import reporting
+from record.environments import service as environments
+from record.environments.reporting import ReportSnapshot
+from record.environments.service import CreateEnvironment
 from record.flows import service as flows
 from record.flows.service import ChangeFlow
 from record.judgements import progress, queries, service
 from record.ledger.append import Ledger
 from record.readings import rows_of
+from record.record import Record
+from record.scrubbing import service as scrubbing
 from record.trails import service as trails
 from record.trails.service import BeginTrail
+from record.verdicts import Status
+from tests.record.environments.places import member
+from tests.record.house import DATABASE
 from tests.record.judgements.court import Court
+from tests.record.ledger.harness import LedgerUnderTest
 from tests.record.organizations import Organization
 from tests.record.statements import watched
 
 
-async def test_a_trail_is_judged_when_it_begins_and_at_every_change(court: Court) -> None:
+async def test_every_change_says_what_it_was_before_when_and_why(court: Court) -> None:
     await court.flow()
     trail = await court.trail()
-    await court.judge()
+    assert await court.judge() == 0, "what a trail begins with is no change"
     review = await court.attest()
     await court.judge()
 
-    begun, reviewed = await court.of(trail)
-    assert (begun.number, begun.previous, begun.status.value) == (1, None, "INCOMPLETE")
-    assert (reviewed.previous, reviewed.status.value) == (begun.status, "COMPLIANT")
+    (reviewed,) = await court.of(trail)
+    assert (reviewed.number, reviewed.previous, reviewed.status) == (1, Status.INCOMPLETE, Status.COMPLIANT)
     assert (reviewed.cause, reviewed.size, reviewed.instant) == (review.index, review.index + 1, review.at)
     assert (reviewed.flow, reviewed.trail, reviewed.environment) == ("delivery", "t1", None)
     assert reviewed.reasons == (
@@ -45,7 +56,7 @@ async def test_a_change_that_is_taken_back_at_once_is_two_changes(court: Court) 
 
     await court.judge()
 
-    assert await court.statuses(trail) == ["INCOMPLETE", "NON_COMPLIANT", "COMPLIANT", "NON_COMPLIANT"]
+    assert await court.statuses(trail) == ["NON_COMPLIANT", "COMPLIANT", "NON_COMPLIANT"]
 
 
 async def test_what_changes_nothing_is_not_recorded_and_judgements_cause_none(court: Court) -> None:
@@ -100,7 +111,7 @@ async def test_an_override_that_expires_is_a_change_at_its_very_instant_without_
     court.pass_time(minutes=2)
     assert await court.judge() == 1
 
-    *_, overridden, expired = await court.of(trail)
+    _, overridden, expired = await court.of(trail)
     assert (overridden.status.value, overridden.cause) == ("COMPLIANT", expires.index)
     assert (expired.status.value, expired.cause) == ("NON_COMPLIANT", None)
     assert expired.instant == overridden.holds_until
@@ -156,7 +167,7 @@ async def test_an_expiry_passed_while_nobody_knew_how_far_judging_was(court: Cou
 
     await court.judge()
 
-    assert await court.statuses(trail) == ["INCOMPLETE", "COMPLIANT", "NON_COMPLIANT"]
+    assert await court.statuses(trail) == ["COMPLIANT", "NON_COMPLIANT"]
 
 
 async def test_a_round_that_died_before_it_moved_on_is_repeated_and_records_nothing_twice(court: Court) -> None:
@@ -181,6 +192,8 @@ async def test_a_round_that_died_in_the_middle_of_recording_is_completed(
     monkeypatch.setattr(service, "TOGETHER_MAX", 2)
     await court.flow()
     ids = [await court.trail(f"t{number}") for number in range(5)]
+    for number in range(5):
+        await court.attest(trail=f"t{number}")
     dying = Dying(court.record.database, court.clock, rows_of, appends=2)
 
     with pytest.raises(asyncio.CancelledError):
@@ -188,7 +201,7 @@ async def test_a_round_that_died_in_the_middle_of_recording_is_completed(
     assert len(await court.lately()) == 4
 
     await court.judge()
-    assert [await court.statuses(trail) for trail in ids] == [["INCOMPLETE"]] * 5
+    assert [await court.statuses(trail) for trail in ids] == [["COMPLIANT"]] * 5
 
 
 class Dying(Ledger):
@@ -217,7 +230,7 @@ async def test_two_workers_at_once_record_each_change_once(court: Court) -> None
 
     await asyncio.gather(*(work() for _ in range(4)))
 
-    assert [await court.statuses(trail) for trail in ids] == [["INCOMPLETE", "COMPLIANT"]] * 20
+    assert [await court.statuses(trail) for trail in ids] == [["COMPLIANT"]] * 20
 
 
 async def test_who_comes_second_in_spite_of_the_lock_records_nothing(
@@ -225,6 +238,7 @@ async def test_who_comes_second_in_spite_of_the_lock_records_nothing(
 ) -> None:
     await court.flow()
     trail = await court.trail()
+    await court.attest()
     read = queries.standings
 
     async def read_and_be_overtaken(*given):  # type: ignore[no-untyped-def]
@@ -241,7 +255,7 @@ async def test_who_comes_second_in_spite_of_the_lock_records_nothing(
     done = await service.judge(court.record, court.organization.org_id, court.organization.name)
 
     assert done == service.Round(0, is_behind=True)
-    assert await court.statuses(trail) == ["INCOMPLETE"]
+    assert await court.statuses(trail) == ["COMPLIANT"]
 
 
 async def test_a_backlog_is_judged_in_rounds(court: Court, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,7 +274,7 @@ async def test_a_backlog_is_judged_in_rounds(court: Court, monkeypatch: pytest.M
             break
 
     assert rounds == 3
-    assert [await court.statuses(trail) for trail in ids] == [["INCOMPLETE", "COMPLIANT"]] * 10
+    assert [await court.statuses(trail) for trail in ids] == [["COMPLIANT"]] * 10
 
 
 async def test_a_round_costs_as_many_statements_for_one_trail_as_for_forty(court: Court) -> None:
@@ -272,7 +286,7 @@ async def test_a_round_costs_as_many_statements_for_one_trail_as_for_forty(court
             await court.trail(f"t{number}-{each}")
             await court.attest(trail=f"t{number}-{each}")
         async with watched(court.record) as (record, database):
-            assert await court.judge(record) == 2 * number
+            assert await court.judge(record) == number
             counts.append(len([text for text in database.sent if text not in database.appends()]))
 
     assert counts[0] == counts[1] <= 15
@@ -281,6 +295,7 @@ async def test_a_round_costs_as_many_statements_for_one_trail_as_for_forty(court
 async def test_another_organization_is_not_judged_along(court: Court, globex: Organization) -> None:
     await court.flow()
     await court.trail()
+    await court.attest()
     before = await globex.size()
 
     await court.judge()
@@ -291,8 +306,9 @@ async def test_another_organization_is_not_judged_along(court: Court, globex: Or
 async def test_who_may_not_read_a_flow_does_not_see_its_judgements(court: Court) -> None:
     await court.flow()
     await court.flow("secret")
-    await court.trail()
-    await court.trail(flow="secret")
+    for flow in ("delivery", "secret"):
+        await court.trail(flow=flow)
+        await court.attest(flow=flow)
     await court.judge()
     narrow = await court.organization.hired("eve", Grant(Role.READER, flows=frozenset({"delivery"})))
 
@@ -305,9 +321,25 @@ async def test_who_may_not_read_a_flow_does_not_see_its_judgements(court: Court)
 async def test_judgements_are_as_they_were_at_an_earlier_size(court: Court) -> None:
     await court.flow()
     trail = await court.trail()
+    await court.attest(compliant=False)
     await court.judge()
     size = await court.organization.size()
     await court.attest()
     await court.judge()
 
-    assert await court.statuses(trail, size=size) == ["INCOMPLETE"]
+    assert await court.statuses(trail, size=size) == ["NON_COMPLIANT"]
+
+
+async def test_judgements_are_clean_under_the_scrubber_and_one_that_somebody_edits_is_named(
+    record: Record, stack: Stack
+) -> None:
+    made = await LedgerUnderTest.begin(record, stack.postgres.url(SUPERUSER, DATABASE), "scrubbed-judgements")
+    await environments.create(record, made.caller, CreateEnvironment("prod", "k8s"))
+    await reporting.report(record, made.caller, ReportSnapshot("prod", [member(1)]))
+    await service.judge(record, made.org_id, made.caller.organization)
+    await made.sign()
+    assert not (await scrubbing.scrub(record, made.org_id)).findings
+
+    await made.execute("UPDATE record.judgements SET status = 'COMPLIANT' WHERE org_id = $1")
+
+    assert {finding.place for finding in (await scrubbing.scrub(record, made.org_id)).findings} == {"judgements"}

@@ -1,11 +1,14 @@
 """What is news: every change of a verdict once, the same ones however looking is cut into rounds; and who counts as silent."""
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from record.attestations.rules import AttestationFact
 from record.clock import to_rfc3339
+from record.flows.templates import Template, Wanted
 from record.ids import EntryIndex, LedgerSize
 from record.judgements import rules
 from record.judgements.rules import UNJUDGED, Look, Mark, News, Point, Reporting, Standing, TrailHistory
@@ -29,8 +32,10 @@ def shifted(trail: TrailFacts) -> TrailHistory:
     assert trail.template is not None
     attestations = [fact._replace(entry_index=EntryIndex(fact.entry_index + 1)) for fact in trail.attestations]
     artifacts = [fact._replace(entry_index=EntryIndex(fact.entry_index + 1)) for fact in trail.artifacts]
+    attestations.sort(key=lambda fact: fact.entry_index)
+    artifacts.sort(key=lambda fact: fact.entry_index)
     facts = TrailFacts(trail.name, trail.template, 1, tuple(attestations), tuple(artifacts))
-    return TrailHistory(facts, [(BEGUN, trail.template, 1)])
+    return TrailHistory(Mark(BEGUN, at(BEGUN)), facts, [(BEGUN, trail.template, 1)])
 
 
 def marks_of(history: TrailHistory) -> list[Mark]:
@@ -42,7 +47,7 @@ def marks_of(history: TrailHistory) -> list[Mark]:
 def in_rounds(history: TrailHistory, ends: list[datetime]) -> list[News]:
     """What is recorded when rounds end at these instants."""
     told: list[News] = []
-    standing, since, due = UNJUDGED, Point(LedgerSize(0), at(0) - HOUR), None
+    standing, since, due = history.beginning(), Point(LedgerSize(0), at(0) - HOUR), None
     marks = marks_of(history)
     for end in (*sorted(ends), END):
         now = [mark for mark in marks if since.instant < mark.at <= end]
@@ -71,7 +76,7 @@ def test_however_rounds_are_cut_the_same_is_recorded(history: TrailHistory, cuts
 def test_what_is_recorded_is_every_change_of_the_verdict(history: TrailHistory) -> None:
     expiries = {fact.expires_at for fact in history.facts.attestations if fact.expires_at is not None}
     instants = sorted({mark.at for mark in marks_of(history)} | {each for each in expiries if at(0) < each <= END})
-    changes, before = [], Status.UNKNOWN
+    changes, before = [], history.beginning().status
     for instant in instants:
         size = LedgerSize(max(mark.after for mark in marks_of(history) if mark.at <= instant))
         status = judge_trail(history.at(size), now=instant).status
@@ -87,7 +92,7 @@ def test_a_round_that_is_repeated_records_nothing_again(
     history: TrailHistory, cuts: list[datetime], recorded: int
 ) -> None:
     told = in_rounds(history, cuts)
-    standing = told[min(recorded, len(told)) - 1].standing if told and recorded else UNJUDGED
+    standing = told[min(recorded, len(told)) - 1].standing if told and recorded else history.beginning()
     since = Point(LedgerSize(0), at(0) - HOUR)
 
     looks, _ = rules.follow_trail(history, marks_of(history), since=since, due=None, until=END)
@@ -103,6 +108,21 @@ def test_judgements_are_numbered_and_never_go_back(history: TrailHistory) -> Non
     assert [one.standing.number for one in told] == list(range(1, len(told) + 1))
     assert all(one.before.point <= one.look.point for one in told)
     assert all(one.before.status is not one.look.status for one in told)
+
+
+def test_a_trail_with_very_many_facts_is_looked_at_after_some_and_after_the_last() -> None:
+    facts = tuple(
+        AttestationFact(EntryIndex(number), UUID(int=number), "a", "generic", number % 2 == 0, "It is so.")
+        for number in range(1, 10_001)
+    )
+    template = Template((Wanted("a", "generic", 1),), ())
+    history = TrailHistory(Mark(BEGUN, NOW - HOUR), TrailFacts("t1", template, 1, facts, ()), [(BEGUN, template, 1)])
+    marks = [Mark(fact.entry_index, NOW) for fact in facts[-500:]]
+
+    looks, _ = rules.follow_trail(history, marks, since=Point(LedgerSize(9_000), NOW), due=None, until=NOW)
+
+    assert len(looks) == rules.FACTS_EXAMINED_MAX // len(facts)
+    assert (looks[-1].cause, looks[-1].status) == (marks[-1].entry, Status.COMPLIANT)
 
 
 # --- snapshots and silence

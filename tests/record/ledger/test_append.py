@@ -374,6 +374,32 @@ async def test_entries_that_belong_together_stand_together_whoever_else_appends(
     await ledger.check()
 
 
+@pytest.mark.parametrize("batch_max", [1, 4, 64])
+async def test_no_commit_divides_what_belongs_together(ledger: LedgerUnderTest, batch_max: int) -> None:
+    door = Ledger(ledger.record.database, ledger.record.clock, rows_of, batch_max=batch_max)
+    twin = twin_of("release-1")
+    await door.append(ledger.caller, twin())
+    groups = [[draft() for _ in range(size)] for size in (3, 1, 5, 2, 4, 9, 1, 2, 3, 7)]
+    refused = [draft(), twin(), draft()]
+
+    said = await asyncio.gather(
+        *[door.append_together(ledger.caller, group) for group in (*groups[:5], refused, *groups[5:])],
+        return_exceptions=True,
+    )
+
+    async with ledger.record.database.connection(ledger.org_id) as connection:
+        rows = await connection.fetch(
+            "SELECT id FROM record.entries WHERE org_id = $1 ORDER BY entry_index", ledger.org_id
+        )
+    ids = [row["id"] for row in rows]
+    assert [type(each) for each in said if isinstance(each, Exception)] == [AlreadyRecorded]
+    assert not {each.id for each in refused} & set(ids)
+    for group in groups:
+        first = ids.index(group[0].id)
+        assert ids[first : first + len(group)] == [each.id for each in group]
+    await ledger.check()
+
+
 async def test_entries_that_belong_together_are_all_there_or_none(ledger: LedgerUnderTest) -> None:
     twin = twin_of("release-1")
     await ledger.record.ledger.append(ledger.caller, twin())

@@ -211,7 +211,7 @@ async def test_facts_take_as_many_statements_for_forty_artifacts_as_for_one(acme
         async with record.database.connection(acme.org_id) as connection:
             found = await queries.facts_about(connection, moment, FINGERPRINTS, counted={"trivy"})
 
-        assert len(database.sent) - one == one == 3
+        assert len(database.sent) - one == one == 2
     assert all(len(each.memberships) == 2 for each in found)
 
 

@@ -18,7 +18,7 @@ from record.trails.service import BeginTrail
 from tests.record.organizations import Organization
 from tests.record.statements import watched
 
-NOTHING = Found((), (), ())
+NOTHING = Found()
 TRAIL_COMMIT = "abcdef0" + "1" * 33
 ARTIFACT_COMMIT = "abcdef9" + "2" * 33
 FINGERPRINT = Fingerprint("abcdef5" + "3" * 57)
@@ -143,10 +143,10 @@ async def test_no_text_breaks_the_search(filled: Filled) -> None:
             assert len((await filled.search(text)).flows) <= 3
 
 
-async def test_a_search_is_three_statements(filled: Filled) -> None:
+async def test_a_search_is_one_statement_for_each_kind(filled: Filled) -> None:
     async with watched(filled.organization.record) as (record, database):
         async with record.database.connection(filled.organization.org_id) as connection:
             moment = await filled.organization.moment()
             await search(connection, moment, "abcdef0", readable=None, limit=10)
 
-        assert len(database.sent) == 3
+        assert len(database.sent) == 6

@@ -1,35 +1,34 @@
-"""`muniment fingerprint`: a file or directory in, the 64 hexadecimal digits that name it out."""
+"""`muniment fingerprint`: a file, a directory or an image in, the 64 hexadecimal digits that name it out."""
 
 from __future__ import annotations
 
-import argparse
-import sys
-from pathlib import Path
+from muniment.command import Argument, Command
+from muniment.commands.known_by import KNOWN_BY, fingerprint_known
+from muniment.exits import ExitCode
 
-from muniment.exits import CommandError, ExitCode
-from muniment.fingerprints import FingerprintError, directory_fingerprint, file_fingerprint
-
-
-def describe(parser: argparse.ArgumentParser) -> None:
-    """The arguments of the command."""
-    parser.add_argument("path", help="file (SHA-256 of its bytes) or directory (in-toto dirHash1)")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from muniment.context import Context
 
 
-def run(options: argparse.Namespace) -> ExitCode:
+def fingerprint(context: Context) -> ExitCode:
     """Print the fingerprint."""
-    path = Path(options.path)
-    try:
-        if path.is_dir():
-            fingerprint, links = directory_fingerprint(path)
-            if links:
-                print(f"muniment: {links} symbolic links are not part of the fingerprint", file=sys.stderr)
-        else:
-            fingerprint = file_fingerprint(path)
-    except OSError as error:
-        raise CommandError(
-            f"{options.path} cannot be read ({error.strerror}). Name a readable file or directory.", ExitCode.BAD_USAGE
-        ) from None
-    except FingerprintError as refusal:
-        raise CommandError(str(refusal), ExitCode.BAD_USAGE) from None
-    print(fingerprint)
-    return ExitCode.DONE
+    found = fingerprint_known(context, context.argument("ARTIFACT") or "")
+    return context.show({"fingerprint": found}, lambda output: output.line(found))
+
+
+COMMANDS = (
+    Command(
+        "fingerprint",
+        fingerprint,
+        arguments=(Argument("ARTIFACT", help="a file, a directory, or the name of an image"),),
+        options=KNOWN_BY,
+        examples=(
+            "muniment fingerprint build/app.jar",
+            "muniment fingerprint dist/ --exclude '**/*.map'",
+            "muniment fingerprint registry.example.com/shop/web:1.4.2 --artifact-type oci",
+        ),
+        explanation="A file is known by the SHA-256 of its bytes, a directory by in-toto's dirHash1 of the files below it "
+        "(symbolic links are not part of it), an image by the digest of the manifest that its name stands for.",
+    ),
+)
