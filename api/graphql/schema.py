@@ -15,7 +15,7 @@ from api.graphql.artifacts import ArtifactMutations
 from api.graphql.attest import AttestationMutations
 from api.graphql.context import Info
 from api.graphql.deployments import DeploymentMutations
-from api.graphql.environments import EnvironmentMutations
+from api.graphql.environment_mutations import EnvironmentMutations
 from api.graphql.errors import HANDLERS
 from api.graphql.flows import FlowMutations
 from api.graphql.inputs import plan_inputs

@@ -1,13 +1,12 @@
 """Every query of the record, each with a question that an organization with everything in it can answer.
 
-`KNOWN` is what a stranger may have heard of that organization: its ids, names, digests. `QUESTIONS` is checked to be complete.
+`Known` is what a stranger may have heard of that organization: its ids, names, digests. That no query is missing is checked.
 """
 
 import dataclasses
 import importlib
 import inspect
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,183 +14,48 @@ from uuid import UUID
 
 from record.access import queries as access
 from record.access import tokens
-from record.access.rules import Role
+from record.adoption import queries as adoption
+from record.adoption.rules import Adoption, Bucket
 from record.approvals import queries as approvals
-from record.approvals import service as approving
-from record.approvals.rules import Act
 from record.archives import queries as archives
 from record.artifacts import queries as artifacts
-from record.artifacts import service as reporting
 from record.attestations import queries as attestations
-from record.attestations.service import attest, signing_keys, types
-from record.attestations.service.attest import About
+from record.controls import queries as controls
+from record.controls.rules import Window
 from record.database import Connection
 from record.deployments import queries as deployments
-from record.deployments import service as deploying
-from record.details import Commit
 from record.environments import queries as environments
-from record.environments import reporting as snapshotting
-from record.environments import service as places
-from record.environments import snapshots
-from record.environments.members import Reported
-from record.environments.rules import Running
 from record.evidence import queries as evidence
 from record.flows import queries as flows
-from record.flows.service import CreateFlow
-from record.flows.service import create as create_flow
-from record.ids import (
-    ApprovalId,
-    ArchiveId,
-    AttestationId,
-    Digest,
-    EntryIndex,
-    Fingerprint,
-    FlowId,
-    KeyId,
-    LedgerSize,
-    TrailId,
-    WaiverId,
-)
+from record.ids import Fingerprint
 from record.judgements import queries as judgements
-from record.judgements import service as judging
 from record.ledger import queries as ledger
-from record.ledger.entries import Draft
-from record.ledger.integrate import integrate
-from record.ledger.signing import Notary
 from record.moment import Moment
+from record.notices import queries as notices
 from record.policies import queries as policies
-from record.policies import service as ruling
 from record.policies.facts import ArtifactFacts
-from record.record import Record
 from record.scrubbing import queries as scrubbing
 from record.search.queries import search
 from record.trails import queries as trails
 from record.trails.facts import TrailFacts
 from record.vault import content_key
 from record.waivers import queries as waivers
-from record.waivers import service as waiving
-from tests.record.organizations import COMMIT, FINGERPRINT, Organization
-from tests.record.signing import ed25519_pem
-
-NAMES = "delivery"
-POLICY = "version: 1\nartifacts: {provenance: {required: true}}\n"
-ARCHIVE_KEY = "archives/isolation.zip"
-NEXT = "f2" * 32
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What can be heard of an organization."""
-
-    token: str
-    key_id: KeyId
-    principal_id: Any
-    flow_id: FlowId
-    trail_id: TrailId
-    trail: trails.Trail
-    attestation_id: AttestationId
-    attested_at: EntryIndex
-    digest: Digest
-    archive_id: ArchiveId
-    environment: environments.Environment
-    deployment: deployments.Deployment
-    policy: policies.Policy
-    approval: approvals.Approval
-    report: approvals.Report
-    running: list[Running]
-    waiver: waivers.Waiver
-    size: LedgerSize
-
-
-async def full_organization(record: Record, name: str) -> tuple[Organization, Known]:
-    """An organization in which every query finds something, and what a stranger may know of it."""
-    made = await Organization.begin(record, name)
-    await made.hire("will", Role.WRITER)
-    await made.hire("bob", Role.APPROVER)
-    will = await made.caller("will")
-    flow = await create_flow(record, will, CreateFlow(NAMES, public=True))
-    trail = await made.trail(will, "t1", flow=NAMES)
-    await reporting.report(
-        record,
-        will,
-        reporting.ReportArtifact(NAMES, "t1", "app", FINGERPRINT, "app.whl", commit=Commit(COMMIT)),
-    )
-    file = await made.file(will, b"the evidence of isolation", "log.txt")
-    attested = await attest.generic(
-        record, will, About(NAMES, "t1", "tests", fingerprint=FINGERPRINT, evidence=(file,)), compliant=True
-    )
-    await types.define(record, will, types.DefineType("coverage", rules=["true"]))
-    await signing_keys.trust(record, made.operator, name="builder", pem=ed25519_pem()[1])
-    await places.create(record, made.operator, places.CreateEnvironment("prod", "k8s"))
-    running = snapshotting.ReportSnapshot("prod", [Reported(FINGERPRINT, "app.whl")])
-    await snapshotting.report(record, made.operator, running)
-    await ruling.create(record, made.operator, ruling.CreatePolicy("known", POLICY))
-    await ruling.attach(record, made.operator, policy="known", environment="prod")
-    for _ in range(2):
-        await deploying.report(record, will, deploying.ReportDeployment("prod", FINGERPRINT))
-    await exceptions(record, made)
-    archive_id, finished_id = UUID(int=made.org_id.int ^ 1), UUID(int=made.org_id.int ^ 2)
-    question = {"question": {"kind": "organization"}, "size": 1, "instant": "2026-11-22T00:00:00.000000Z"}
-    for kind, body in (
-        ("archive.requested", {"archive_id": str(archive_id), **question}),
-        ("archive.requested", {"archive_id": str(finished_id), **question}),
-        ("archive.completed", {"archive_id": str(finished_id), "sha256": "a" * 64, "key": ARCHIVE_KEY}),
-        ("archive.downloaded", {"archive_id": str(archive_id)}),
-    ):
-        await record.ledger.append(will, Draft(kind, body))
-    await judging.judge(record, made.org_id, made.name)
-    await integrate(record, made.org_id, Notary(record.settings.signing_seed()))
-    moment = await made.moment()
-    async with record.database.connection(made.org_id) as connection:
-        begun = await trails.by_name(connection, moment, NAMES, "t1")
-        prod = await environments.by_name(connection, moment, "prod")
-        assert prod is not None
-        policy = await policies.by_name(connection, moment, "known")
-        assert policy is not None
-        (approval,) = await approvals.page(connection, moment, limit=1)
-        report = await approvals.built(connection, moment, Fingerprint(NEXT))
-        assert report is not None
-        (running,) = await snapshots.running_now(connection, moment, [prod.environment_id])
-        (waiver,) = await waivers.page(connection, moment, limit=1)
-        deployed = (await deployments.page(connection, moment, [prod.environment_id], limit=1))[0]
-    assert begun is not None
-    assert will.key_id is not None
-    return made, Known(
-        token=made.tokens["will"],
-        key_id=will.key_id,
-        principal_id=will.principal_id,
-        flow_id=FlowId(UUID(flow.body["flow_id"])),
-        trail_id=TrailId(UUID(trail.body["trail_id"])),
-        trail=begun,
-        attestation_id=AttestationId(attested.entry_id),
-        attested_at=attested.index,
-        digest=Digest(file.digest),
-        archive_id=ArchiveId(archive_id),
-        environment=prod,
-        deployment=deployed,
-        policy=policy,
-        approval=approval,
-        report=report,
-        running=running,
-        waiver=waiver,
-        size=moment.size,
-    )
-
-
-async def exceptions(record: Record, made: Organization) -> None:
-    """A second build, an approval and a waiver of what runs."""
-    will, bob = await made.caller("will"), await made.caller("bob")
-    again = reporting.ReportArtifact(NAMES, "t1", "app", NEXT, "app.whl", commit=Commit(COMMIT))
-    await reporting.report(record, will, again)
-    asked = await approving.request(record, will, approving.RequestApproval("prod", FINGERPRINT))
-    await approving.review(record, bob, ApprovalId(UUID(asked.body["approval_id"])), Act.APPROVE)
-    wish = waiving.RequestWaiver("prod", "Not yet.", record.clock.now() + timedelta(days=1), fingerprint=FINGERPRINT)
-    excused = await waiving.request(record, will, wish)
-    await waiving.accept(record, bob, WaiverId(UUID(excused.body["waiver_id"])))
+from tests.record.access.known import ARCHIVE_KEY, NAMES, Known
+from tests.record.organizations import FINGERPRINT
 
 
 async def _values(answer: Awaitable[dict[Any, Any]]) -> list[Any]:
     return list((await answer).values())
+
+
+async def _figures(answer: Awaitable[Adoption]) -> list[Any]:
+    """What an answer counts. Its periods are the question's."""
+    told = await answer
+    return [each.whole for each in (told.everything, *told.flows, *told.environments)]
+
+
+def _around(moment: Moment) -> Window:
+    return Window(moment.instant - timedelta(days=1), moment.instant + timedelta(days=1))
 
 
 Question: TypeAlias = Callable[[Connection, Moment, Known], Awaitable[Any]]
@@ -203,6 +67,8 @@ QUESTIONS: dict[str, Question] = {
     "access.organization": lambda c, m, k: access.organization(c, m),
     "access.principals": lambda c, m, k: access.principals(c, m, ids=[k.principal_id]),
     "access.keys": lambda c, m, k: access.keys(c, m, key_id=k.key_id),
+    "adoption.adoption": lambda c, m, k: _figures(adoption.adoption(c, m, _around(m), Bucket.DAY)),
+    "adoption.next_due": lambda c, m, k: adoption.next_due(c, m, _around(m)),
     "approvals.by_ids": lambda c, m, k: approvals.by_ids(c, m, [k.approval.approval_id]),
     "approvals.of_fingerprints": lambda c, m, k: approvals.of_fingerprints(c, m, [_SHA]),
     "approvals.page": lambda c, m, k: approvals.page(c, m, limit=9),
@@ -223,6 +89,16 @@ QUESTIONS: dict[str, Question] = {
     "attestations.custom_types": lambda c, m, k: attestations.custom_types(c, m),
     "attestations.custom_type": lambda c, m, k: attestations.custom_type(c, m, "coverage"),
     "attestations.signing_keys": lambda c, m, k: attestations.signing_keys(c, m),
+    "controls.by_name": lambda c, m, k: controls.by_name(c, m, "rules"),
+    "controls.by_ids": lambda c, m, k: controls.by_ids(c, m, [k.framework.framework_id]),
+    "controls.page": lambda c, m, k: controls.page(c, m, limit=9),
+    "controls.versions": lambda c, m, k: controls.versions(c, m, k.framework.framework_id, limit=9),
+    "controls.controls": lambda c, m, k: controls.controls(c, m, k.framework, limit=9),
+    "controls.control": lambda c, m, k: controls.control(c, m, k.framework, "R-1"),
+    "controls.mapping_versions": lambda c, m, k: controls.mapping_versions(
+        c, m, k.framework.framework_id, "R-1", limit=9
+    ),
+    "controls.flows_known": lambda c, m, k: controls.flows_known(c, m, [NAMES]),
     "deployments.by_ids": lambda c, m, k: deployments.by_ids(c, m, [k.deployment.deployment_id]),
     "deployments.page": lambda c, m, k: deployments.page(c, m, [k.environment.environment_id], limit=9),
     "deployments.of_fingerprints": lambda c, m, k: deployments.of_fingerprints(c, m, [_SHA]),
@@ -263,6 +139,11 @@ QUESTIONS: dict[str, Question] = {
     "judgements.histories": lambda c, m, k: judgements.histories(c, m, [k.trail_id]),
     "judgements.every_environment": lambda c, m, k: judgements.every_environment(c, m),
     "ledger.entries_at": lambda c, m, k: ledger.entries_at(c, m, [k.attested_at]),
+    "notices.by_name": lambda c, m, k: notices.by_name(c, m, "alerts"),
+    "notices.by_ids": lambda c, m, k: notices.by_ids(c, m, [k.notice.notice_id]),
+    "notices.page": lambda c, m, k: notices.page(c, m, limit=9),
+    "notices.all_of": lambda c, m, k: notices.all_of(c, m),
+    "notices.expiring_keys": lambda c, m, k: notices.expiring_keys(c, m, m.instant + timedelta(days=60)),
     "policies.by_name": lambda c, m, k: policies.by_name(c, m, "known"),
     "policies.by_names": lambda c, m, k: policies.by_names(c, m, ["known"]),
     "policies.by_ids": lambda c, m, k: policies.by_ids(c, m, [k.policy.policy_id]),
@@ -283,10 +164,22 @@ QUESTIONS: dict[str, Question] = {
     "trails.place": lambda c, m, k: trails.place(c, m, NAMES, "t1"),
     "waivers.by_ids": lambda c, m, k: waivers.by_ids(c, m, [k.waiver.waiver_id]),
     "waivers.page": lambda c, m, k: waivers.page(c, m, limit=9),
+    "waivers.of_environments": lambda c, m, k: waivers.of_environments(c, m, [k.environment.environment_id]),
     "waivers.facts_about": lambda c, m, k: waivers.facts_about(c, m, [_SHA], [k.environment.environment_id]),
     "waivers.expiring": lambda c, m, k: waivers.expiring(c, m, m.instant + timedelta(days=2)),
     "trails.facts_of": lambda c, m, k: trails.facts_of(c, m, [k.trail]),
 }
+
+IN_OPS: dict[str, Question] = {
+    "notices.deliveries_by_ids": lambda c, m, k: notices.deliveries_by_ids(c, m.org_id, [k.delivery_id]),
+    "notices.deliveries_page": lambda c, m, k: notices.deliveries_page(c, m.org_id, k.notice.notice_id, limit=9),
+    "notices.attempts": lambda c, m, k: notices.attempts(c, m.org_id, k.delivery_id, limit=9),
+    "notices.health": lambda c, m, k: notices.health(c, m.org_id, k.notice),
+    "notices.sealed_secrets": lambda c, m, k: notices.sealed_secrets(
+        c, m.org_id, k.notice.notice_id, [k.notice.secret_id or UUID(int=0)]
+    ),
+}
+"""Of schema `ops`, which has no row-level security and no past: the organization in the question is all that parts them."""
 
 EXEMPT = {
     "trails.between": "a page of trails, which is asked",
@@ -304,6 +197,9 @@ EXEMPT = {
     "scrubbing.full_tiles": "needs 256 entries; the same table and policy as checkpoints",
     "scrubbing.stray_tiles": "needs 256 entries",
     "scrubbing.newest_scrub": "an instant",
+    "sessions.begin": "writes to schema ops, for the organization whose key was shown",
+    "sessions.seats": "schema ops; one session is of several organizations, and only its secret, which nobody lists, finds it",
+    "sessions.end": "takes out of schema ops what that secret finds",
 }
 
 

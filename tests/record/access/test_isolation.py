@@ -1,5 +1,6 @@
 """Two organizations under the same names in one database: neither learns anything of the other, whatever it asks with."""
 
+from dataclasses import replace
 from uuid import UUID
 
 import asyncpg
@@ -14,15 +15,20 @@ from record.ids import KeyId
 from record.moment import Moment
 from record.record import Record
 from record.refusals import EvidenceNotStored, NotFound
-from tests.record.access.asking import EXEMPT, QUESTIONS, Known, every_query, full_organization, says_nothing
+from tests.record.access.asking import EXEMPT, IN_OPS, QUESTIONS, every_query, says_nothing
+from tests.record.access.known import Known, full_organization
 from tests.record.organizations import FINGERPRINT, Organization
 
 QUESTION = pytest.mark.parametrize("question", QUESTIONS)
+ANY_QUESTION = pytest.mark.parametrize("question", QUESTIONS | IN_OPS)
 
 
 @pytest.fixture(scope="module")
-async def full(house: Record) -> tuple[Organization, Known]:
-    return await full_organization(house, "isolated")
+async def full(house: Record, tmp_path_factory: pytest.TempPathFactory) -> tuple[Organization, Known]:
+    key = tmp_path_factory.mktemp("isolated") / "notices_key"
+    key.write_text("5e" * 32)
+    settings = house.settings.model_copy(update={"notices_key_file": key})
+    return await full_organization(replace(house, settings=settings), "isolated")
 
 
 @pytest.fixture(scope="module")
@@ -32,15 +38,15 @@ async def stranger(house: Record) -> Organization:
 
 
 def test_every_query_of_the_record_is_asked_here_or_says_why_not() -> None:
-    assert every_query() == QUESTIONS.keys() | EXEMPT.keys()
+    assert every_query() == QUESTIONS.keys() | IN_OPS.keys() | EXEMPT.keys()
 
 
-@QUESTION
+@ANY_QUESTION
 async def test_an_organization_finds_its_own(house: Record, full: tuple[Organization, Known], question: str) -> None:
     organization, known = full
 
     async with house.database.connection(organization.org_id) as connection:
-        answer = await QUESTIONS[question](connection, await organization.moment(), known)
+        answer = await (QUESTIONS | IN_OPS)[question](connection, await organization.moment(), known)
 
     assert not says_nothing(answer)
 
@@ -55,12 +61,12 @@ OF_ITSELF = {
 """What tells a stranger of itself, because nothing of the other is in the question."""
 
 
-@QUESTION
+@ANY_QUESTION
 async def test_a_stranger_who_knows_every_id_finds_nothing(
     house: Record, full: tuple[Organization, Known], stranger: Organization, question: str
 ) -> None:
     async with house.database.connection(stranger.org_id) as connection:
-        answer = await QUESTIONS[question](connection, await stranger.moment(), full[1])
+        answer = await (QUESTIONS | IN_OPS)[question](connection, await stranger.moment(), full[1])
 
     if question in OF_ITSELF:
         assert str(full[0].org_id) not in str(answer)
