@@ -1,0 +1,207 @@
+"""Reads of drift as it went: a page of the moments at which one began, whatever lies before and after it.
+
+Most runs and deployments never drift, so a page may have to pass over many. It examines so many at most and says how far it came:
+what a page costs depends neither on the length of the history nor on how rarely something drifted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from record.database import Connection
+from record.deployments.queries import grace_of
+from record.drift.rules import Candidate, Deployed, DriftEvent, Place, Started, beginnings
+from record.environments.queries import Environment
+from record.moment import Moment
+
+EXAMINED_MAX: Final = 500
+"""How many runs and deployments a page examines."""
+
+_LAST: Final = 2**31 - 1
+EARLIEST: Final = Place(datetime(1970, 1, 1, tzinfo=UTC), -1, -1)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Beginnings, the newest first. `reached`: how far was examined, where there may be more; None at the end of the list.
+
+    `holds_until`: when the next grace period ends, and something may begin by time alone.
+    """
+
+    events: list[DriftEvent]
+    reached: Place | None
+    holds_until: datetime | None
+
+
+# Runs and deployments by when their grace ends. `$5`.. is the place above which, `$8`.. the place below which they lie.
+_CANDIDATES: Final = """
+WITH asked AS (SELECT * FROM unnest($3::uuid[], $4::interval[]) AS asked (environment_id, grace)),
+candidates AS MATERIALIZED (
+    SELECT * FROM (
+        SELECT false AS of_deployment, e.environment_id, e.at, e.entry_index, e.ordinal, e.number, e.fingerprint, e.name,
+               NULL::text AS unit, e.at AS recorded_at, e.at + asked.grace AS due
+        FROM asked CROSS JOIN LATERAL (
+            SELECT * FROM record.environment_events e
+            WHERE e.org_id = $1 AND e.environment_id = asked.environment_id AND e.kind = 'started'
+              AND e.entry_index + e.still_to_come < $2
+              AND (e.at, e.entry_index, e.ordinal) > ($5::timestamptz - asked.grace, $6::bigint, $7::int)
+              AND (e.at, e.entry_index, e.ordinal) < ($8::timestamptz - asked.grace, $9::bigint, $10::int)
+            ORDER BY e.at {order}, e.entry_index {order}, e.ordinal {order} LIMIT $11
+        ) e
+        UNION ALL
+        SELECT true, d.environment_id, d.deployed_at, d.entry_index, 0, NULL, d.fingerprint, d.name, d.unit, d.at,
+               d.deployed_at + asked.grace
+        FROM asked CROSS JOIN LATERAL (
+            SELECT * FROM record.deployments d
+            WHERE d.org_id = $1 AND d.environment_id = asked.environment_id AND d.entry_index < $2
+              AND (d.deployed_at, d.entry_index) >= ($5::timestamptz - asked.grace, $6::bigint)
+              AND (d.deployed_at, d.entry_index) <= ($8::timestamptz - asked.grace, $9::bigint)
+            ORDER BY d.deployed_at {order}, d.entry_index {order} LIMIT $11
+        ) d
+    ) c ORDER BY c.due {order}, c.entry_index {order}, c.ordinal {order} LIMIT $11
+)
+"""
+
+_SIZE: Final = """SELECT coalesce((SELECT e.entry_index + 1 FROM record.entries e WHERE e.org_id = $1 AND e.at <= {at}
+                      ORDER BY e.at DESC, e.entry_index DESC LIMIT 1), 0) AS size"""
+_EVENT: Final = """SELECT e.* FROM record.environment_events e
+    WHERE e.org_id = $1 AND e.fingerprint = {of} AND e.environment_id = c.environment_id
+      AND e.entry_index + e.still_to_come < $2"""
+# Reports out of order are few: of those next in line, the first that was recorded.
+_FIRST_RECORDED: Final = """SELECT n.at, n.fingerprint FROM (
+        SELECT d.at, d.entry_index, d.fingerprint FROM record.deployments d
+        WHERE d.org_id = $1 AND d.environment_id = c.environment_id AND d.entry_index < $2 AND {which}
+        ORDER BY d.deployed_at, d.entry_index LIMIT 20
+    ) n ORDER BY n.entry_index LIMIT 1"""
+_DEPLOYMENT: Final = """SELECT d.* FROM record.deployments d
+    WHERE d.org_id = $1 AND d.environment_id = c.environment_id AND d.entry_index < $2 AND {which}
+    ORDER BY d.deployed_at DESC, d.entry_index DESC LIMIT 1"""
+
+_FACTS: Final = f"""
+SELECT c.of_deployment, c.environment_id, c.at, c.entry_index, c.ordinal, c.due, reported.at AS reported_at,
+       c.fingerprint, c.name, c.number, stopped.at AS stopped_at, c.recorded_at,
+       m.entry_index AS meant_index, m.fingerprint AS meant_fingerprint, m.name AS meant_name, m.at AS meant_at,
+       coalesce(was.kind = 'started', false) AS ran, seen.at AS seen_at,
+       replaced.at AS replaced_at, replaced.fingerprint AS replaced_by,
+       other.fingerprint AS other_fingerprint, other.name AS other_name, other.number AS other_number,
+       other_stopped.at AS other_stopped_at
+FROM candidates c
+CROSS JOIN LATERAL ({_SIZE.format(at="c.due")}) ended
+CROSS JOIN LATERAL ({_SIZE.format(at="CASE WHEN c.of_deployment THEN c.at ELSE c.due END")}) known
+LEFT JOIN LATERAL ({_EVENT.format(of="c.fingerprint")} AND NOT c.of_deployment AND e.entry_index > c.entry_index
+    AND e.kind = 'stopped' AND e.since = c.number ORDER BY e.entry_index LIMIT 1) stopped ON true
+LEFT JOIN LATERAL ({
+    _FIRST_RECORDED.format(which="NOT c.of_deployment AND d.fingerprint = c.fingerprint")
+}) reported ON true
+LEFT JOIN LATERAL ({
+    _DEPLOYMENT.format(
+        which="NOT c.of_deployment AND d.fingerprint = c.fingerprint AND d.at <= c.due AND d.deployed_at <= c.due"
+    )
+}) mine ON true
+LEFT JOIN LATERAL ({
+    _DEPLOYMENT.format(which="d.unit = mine.unit AND d.at <= c.due AND d.deployed_at <= c.due")
+}) intended ON true
+CROSS JOIN LATERAL (
+    SELECT c.entry_index, c.fingerprint, c.name, c.recorded_at AS at, c.unit, c.at AS deployed_at WHERE c.of_deployment
+    UNION ALL
+    SELECT intended.entry_index, intended.fingerprint, intended.name, intended.at, intended.unit, intended.deployed_at
+    WHERE NOT c.of_deployment
+) m
+LEFT JOIN LATERAL ({
+    _EVENT.format(of="m.fingerprint")
+} AND e.entry_index < known.size AND e.kind IN ('started', 'stopped')
+    ORDER BY e.entry_index DESC LIMIT 1) was ON true
+LEFT JOIN LATERAL ({_EVENT.format(of="m.fingerprint")} AND e.entry_index >= known.size AND e.kind = 'started'
+    ORDER BY e.entry_index LIMIT 1) seen ON true
+LEFT JOIN LATERAL ({
+    _FIRST_RECORDED.format(which="d.unit = m.unit AND (d.deployed_at, d.entry_index) > (m.deployed_at, m.entry_index)")
+}) replaced ON true
+LEFT JOIN LATERAL ({
+    _DEPLOYMENT.format(
+        which="c.of_deployment AND d.unit = c.unit AND (d.deployed_at, d.entry_index) < (c.at, c.entry_index)"
+    )
+}) earlier ON true
+LEFT JOIN LATERAL ({_EVENT.format(of="earlier.fingerprint")} AND earlier.fingerprint <> c.fingerprint
+    AND e.entry_index < ended.size AND e.kind IN ('started', 'stopped') ORDER BY e.entry_index DESC LIMIT 1) other
+    ON other.kind = 'started'
+LEFT JOIN LATERAL ({_EVENT.format(of="other.fingerprint")} AND e.entry_index >= ended.size AND e.kind = 'stopped'
+    ORDER BY e.entry_index LIMIT 1) other_stopped ON true
+ORDER BY c.due {{order}}, c.entry_index {{order}}, c.ordinal {{order}}"""
+
+_NEXT_DUE: Final = """
+SELECT min(due) FROM unnest($3::uuid[], $4::interval[]) AS asked (environment_id, grace) CROSS JOIN LATERAL (
+    (SELECT e.at + asked.grace AS due FROM record.environment_events e
+     WHERE e.org_id = $1 AND e.environment_id = asked.environment_id AND e.kind = 'started'
+       AND e.entry_index + e.still_to_come < $2 AND e.at > $5::timestamptz - asked.grace
+     ORDER BY e.at, e.entry_index, e.ordinal LIMIT 1)
+    UNION ALL
+    (SELECT d.deployed_at + asked.grace FROM record.deployments d
+     WHERE d.org_id = $1 AND d.environment_id = asked.environment_id AND d.entry_index < $2
+       AND d.deployed_at > $5::timestamptz - asked.grace
+     ORDER BY d.deployed_at, d.entry_index LIMIT 1)
+) awaited"""
+
+
+async def page(
+    connection: Connection,
+    moment: Moment,
+    environments: Sequence[Environment],
+    *,
+    limit: int,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    older_than: Place | None = None,
+    newer_than: Place | None = None,
+    examined_max: int = EXAMINED_MAX,
+) -> Page:
+    """At most `limit` beginnings in these environments (none of them logical) after `since`, up to `until`: two statements.
+
+    With `newer_than` alone, those just above that place. Fewer than `limit` with `reached` set: go on from there.
+    """
+    ascending = newer_than is not None and older_than is None
+    order = "ASC" if ascending else "DESC"
+    lowest = max(newer_than or EARLIEST, EARLIEST if since is None else Place(since, 2**62, _LAST))
+    newest = Place(moment.instant if until is None else min(until, moment.instant), 2**62, _LAST)
+    highest = min(older_than or newest, newest)
+    where = (
+        [each.environment_id for each in environments],
+        [grace_of(each) for each in environments],
+    )
+    text = (_CANDIDATES + _FACTS).format(order=order)
+    rows = await connection.fetch(text, moment.org_id, moment.size, *where, *lowest, *highest, examined_max)
+    found = [event for row in rows for event in beginnings(_candidate(row), now=moment.instant)]
+    found = sorted((each for each in found if lowest < each.place < highest), key=lambda each: each.place)
+    reached = None
+    if len(rows) == examined_max:
+        last = _candidate(rows[-1])
+        reached = Place(last.due, last.entry_index, int(ascending) if last.of_deployment else last.ordinal)
+    events = found[:limit][::-1] if ascending else found[::-1][:limit]
+    due = await connection.fetchval(_NEXT_DUE, moment.org_id, moment.size, *where, moment.instant)
+    return Page(events, reached if len(found) < limit else None, due)
+
+
+def _candidate(row: Any) -> Candidate:
+    if row["of_deployment"]:
+        there = row["other_fingerprint"] is not None
+        run = Started(row["other_fingerprint"], row["other_name"], row["other_number"], row["other_stopped_at"])
+        runs = run if there else None
+    else:
+        runs = Started(row["fingerprint"], row["name"], row["number"], row["stopped_at"])
+    meant = row["meant_index"]
+    return Candidate(
+        environment_id=row["environment_id"],
+        of_deployment=row["of_deployment"],
+        at=row["at"],
+        entry_index=row["entry_index"],
+        ordinal=row["ordinal"],
+        due=row["due"],
+        run=runs,
+        reported_at=row["reported_at"],
+        meant=None if meant is None else Deployed(meant, row["meant_fingerprint"], row["meant_name"]),
+        meant_at=row["meant_at"],
+        ran=row["ran"],
+        seen_at=row["seen_at"],
+        replaced_at=row["replaced_at"],
+        replaced_by=row["replaced_by"],
+    )
