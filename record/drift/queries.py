@@ -54,10 +54,12 @@ candidates AS MATERIALIZED (
                d.deployed_at + asked.grace
         FROM asked CROSS JOIN LATERAL (
             SELECT * FROM record.deployments d
-            WHERE d.org_id = $1 AND d.environment_id = asked.environment_id AND d.entry_index < $2
-              AND (d.deployed_at, d.entry_index) >= ($5::timestamptz - asked.grace, $6::bigint)
-              AND (d.deployed_at, d.entry_index) <= ($8::timestamptz - asked.grace, $9::bigint)
-            ORDER BY d.deployed_at {order}, d.entry_index {order} LIMIT $11
+            WHERE d.org_id = $1 AND d.entry_index < $2
+              AND (d.environment_id, d.deployed_at, d.entry_index)
+                  >= (asked.environment_id, $5::timestamptz - asked.grace, $6::bigint)
+              AND (d.environment_id, d.deployed_at, d.entry_index)
+                  <= (asked.environment_id, $8::timestamptz - asked.grace, $9::bigint)
+            ORDER BY d.environment_id {order}, d.deployed_at {order}, d.entry_index {order} LIMIT $11
         ) d
     ) c ORDER BY c.due {order}, c.entry_index {order}, c.ordinal {order} LIMIT $11
 )
@@ -65,18 +67,46 @@ candidates AS MATERIALIZED (
 
 _SIZE: Final = """SELECT coalesce((SELECT e.entry_index + 1 FROM record.entries e WHERE e.org_id = $1 AND e.at <= {at}
                       ORDER BY e.at DESC, e.entry_index DESC LIMIT 1), 0) AS size"""
-_EVENT: Final = """SELECT e.* FROM record.environment_events e
-    WHERE e.org_id = $1 AND e.fingerprint = {of} AND e.environment_id = c.environment_id
-      AND e.entry_index + e.still_to_come < $2"""
-# Reports out of order are few: of those next in line, the first that was recorded.
-_FIRST_RECORDED: Final = """SELECT n.at, n.fingerprint FROM (
-        SELECT d.at, d.entry_index, d.fingerprint FROM record.deployments d
-        WHERE d.org_id = $1 AND d.environment_id = c.environment_id AND d.entry_index < $2 AND {which}
-        ORDER BY d.deployed_at, d.entry_index LIMIT 20
+# What follows is bounded and ordered by the whole key of an index, so that it is entered there whatever statistics say;
+# `kind || ''` keeps the planner from the index of all starts.
+_EVENT_KEY: Final = "(e.fingerprint, e.environment_id, e.entry_index)"
+_BEFORE: Final = f"""SELECT e.* FROM record.environment_events e
+    WHERE e.org_id = $1 AND {_EVENT_KEY} >= ({{of}}, c.environment_id, 0::bigint)
+      AND {_EVENT_KEY} < ({{of}}, c.environment_id, {{size}})
+      AND e.entry_index + e.still_to_come < $2 AND e.kind IN ('started', 'stopped')
+    ORDER BY e.fingerprint DESC, e.environment_id DESC, e.entry_index DESC LIMIT 1"""
+_FROM: Final = f"""SELECT e.* FROM record.environment_events e
+    WHERE e.org_id = $1 AND {_EVENT_KEY} >= ({{of}}, c.environment_id, {{size}})
+      AND {_EVENT_KEY} < ({{of}}, c.environment_id, $2::bigint)
+      AND e.entry_index + e.still_to_come < $2 AND e.kind || '' = '{{kind}}'
+    ORDER BY e.fingerprint, e.environment_id, e.entry_index LIMIT 1"""
+_ARTIFACT_KEY: Final = "(d.fingerprint, d.environment_id, d.deployed_at)"
+_UNIT_KEY: Final = "(d.environment_id, d.unit, d.deployed_at, d.entry_index)"
+# Reports out of order are few: of the twenty next in line, the first that was recorded.
+_REPORTED: Final = f"""SELECT n.at FROM (
+        SELECT d.at, d.entry_index FROM record.deployments d
+        WHERE d.org_id = $1 AND d.entry_index < $2
+          AND {_ARTIFACT_KEY} >= (c.fingerprint, c.environment_id, '-infinity'::timestamptz)
+          AND {_ARTIFACT_KEY} <= (c.fingerprint, c.environment_id, 'infinity'::timestamptz)
+        ORDER BY d.fingerprint, d.environment_id, d.deployed_at LIMIT 20
     ) n ORDER BY n.entry_index LIMIT 1"""
-_DEPLOYMENT: Final = """SELECT d.* FROM record.deployments d
-    WHERE d.org_id = $1 AND d.environment_id = c.environment_id AND d.entry_index < $2 AND {which}
-    ORDER BY d.deployed_at DESC, d.entry_index DESC LIMIT 1"""
+_MINE: Final = f"""SELECT d.unit FROM record.deployments d
+    WHERE d.org_id = $1 AND d.entry_index < $2 AND d.at <= c.due
+      AND {_ARTIFACT_KEY} >= (c.fingerprint, c.environment_id, '-infinity'::timestamptz)
+      AND {_ARTIFACT_KEY} <= (c.fingerprint, c.environment_id, c.due)
+    ORDER BY d.fingerprint DESC, d.environment_id DESC, d.deployed_at DESC LIMIT 1"""
+_REPLACED: Final = f"""SELECT n.at, n.fingerprint FROM (
+        SELECT d.at, d.entry_index, d.fingerprint FROM record.deployments d
+        WHERE d.org_id = $1 AND d.entry_index < $2
+          AND {_UNIT_KEY} > (c.environment_id, m.unit, m.deployed_at, m.entry_index)
+          AND {_UNIT_KEY} < (c.environment_id, m.unit, 'infinity'::timestamptz, $2::bigint)
+        ORDER BY d.environment_id, d.unit, d.deployed_at, d.entry_index LIMIT 20
+    ) n ORDER BY n.entry_index LIMIT 1"""
+_LAST_OF_UNIT: Final = f"""SELECT d.* FROM record.deployments d
+    WHERE d.org_id = $1 AND d.entry_index < $2 AND d.at <= {{known_at}}
+      AND {_UNIT_KEY} >= (c.environment_id, {{unit}}, '-infinity'::timestamptz, 0::bigint)
+      AND {_UNIT_KEY} < (c.environment_id, {{unit}}, {{at}}, {{entry_index}})
+    ORDER BY d.environment_id DESC, d.unit DESC, d.deployed_at DESC, d.entry_index DESC LIMIT 1"""
 
 _FACTS: Final = f"""
 SELECT c.of_deployment, c.environment_id, c.at, c.entry_index, c.ordinal, c.due, reported.at AS reported_at,
@@ -87,20 +117,15 @@ SELECT c.of_deployment, c.environment_id, c.at, c.entry_index, c.ordinal, c.due,
        other.fingerprint AS other_fingerprint, other.name AS other_name, other.number AS other_number,
        other_stopped.at AS other_stopped_at
 FROM candidates c
-CROSS JOIN LATERAL ({_SIZE.format(at="c.due")}) ended
-CROSS JOIN LATERAL ({_SIZE.format(at="CASE WHEN c.of_deployment THEN c.at ELSE c.due END")}) known
-LEFT JOIN LATERAL ({_EVENT.format(of="c.fingerprint")} AND NOT c.of_deployment AND e.entry_index > c.entry_index
-    AND e.kind = 'stopped' AND e.since = c.number ORDER BY e.entry_index LIMIT 1) stopped ON true
+CROSS JOIN LATERAL ({_SIZE.format(at="c.due")} OFFSET 0) ended
+CROSS JOIN LATERAL ({_SIZE.format(at="CASE WHEN c.of_deployment THEN c.at ELSE c.due END")} OFFSET 0) known
 LEFT JOIN LATERAL ({
-    _FIRST_RECORDED.format(which="NOT c.of_deployment AND d.fingerprint = c.fingerprint")
-}) reported ON true
+    _FROM.format(of="c.fingerprint", size="c.entry_index + 1", kind="stopped")
+}) stopped ON NOT c.of_deployment
+LEFT JOIN LATERAL ({_REPORTED}) reported ON NOT c.of_deployment
+LEFT JOIN LATERAL ({_MINE}) mine ON NOT c.of_deployment
 LEFT JOIN LATERAL ({
-    _DEPLOYMENT.format(
-        which="NOT c.of_deployment AND d.fingerprint = c.fingerprint AND d.at <= c.due AND d.deployed_at <= c.due"
-    )
-}) mine ON true
-LEFT JOIN LATERAL ({
-    _DEPLOYMENT.format(which="d.unit = mine.unit AND d.at <= c.due AND d.deployed_at <= c.due")
+    _LAST_OF_UNIT.format(known_at="c.due", unit="mine.unit", at="c.due", entry_index="$2::bigint")
 }) intended ON true
 CROSS JOIN LATERAL (
     SELECT c.entry_index, c.fingerprint, c.name, c.recorded_at AS at, c.unit, c.at AS deployed_at WHERE c.of_deployment
@@ -108,25 +133,15 @@ CROSS JOIN LATERAL (
     SELECT intended.entry_index, intended.fingerprint, intended.name, intended.at, intended.unit, intended.deployed_at
     WHERE NOT c.of_deployment
 ) m
+LEFT JOIN LATERAL ({_BEFORE.format(of="m.fingerprint", size="known.size")}) was ON true
+LEFT JOIN LATERAL ({_FROM.format(of="m.fingerprint", size="known.size", kind="started")}) seen ON true
+LEFT JOIN LATERAL ({_REPLACED}) replaced ON true
 LEFT JOIN LATERAL ({
-    _EVENT.format(of="m.fingerprint")
-} AND e.entry_index < known.size AND e.kind IN ('started', 'stopped')
-    ORDER BY e.entry_index DESC LIMIT 1) was ON true
-LEFT JOIN LATERAL ({_EVENT.format(of="m.fingerprint")} AND e.entry_index >= known.size AND e.kind = 'started'
-    ORDER BY e.entry_index LIMIT 1) seen ON true
-LEFT JOIN LATERAL ({
-    _FIRST_RECORDED.format(which="d.unit = m.unit AND (d.deployed_at, d.entry_index) > (m.deployed_at, m.entry_index)")
-}) replaced ON true
-LEFT JOIN LATERAL ({
-    _DEPLOYMENT.format(
-        which="c.of_deployment AND d.unit = c.unit AND (d.deployed_at, d.entry_index) < (c.at, c.entry_index)"
-    )
-}) earlier ON true
-LEFT JOIN LATERAL ({_EVENT.format(of="earlier.fingerprint")} AND earlier.fingerprint <> c.fingerprint
-    AND e.entry_index < ended.size AND e.kind IN ('started', 'stopped') ORDER BY e.entry_index DESC LIMIT 1) other
-    ON other.kind = 'started'
-LEFT JOIN LATERAL ({_EVENT.format(of="other.fingerprint")} AND e.entry_index >= ended.size AND e.kind = 'stopped'
-    ORDER BY e.entry_index LIMIT 1) other_stopped ON true
+    _LAST_OF_UNIT.format(known_at="'infinity'::timestamptz", unit="c.unit", at="c.at", entry_index="c.entry_index")
+}) earlier ON c.of_deployment
+LEFT JOIN LATERAL ({_BEFORE.format(of="earlier.fingerprint", size="ended.size")}) other
+    ON other.kind = 'started' AND other.fingerprint <> c.fingerprint
+LEFT JOIN LATERAL ({_FROM.format(of="other.fingerprint", size="ended.size", kind="stopped")}) other_stopped ON true
 ORDER BY c.due {{order}}, c.entry_index {{order}}, c.ordinal {{order}}"""
 
 _NEXT_DUE: Final = """
