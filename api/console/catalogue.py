@@ -106,6 +106,7 @@ PAGES: Final = (
         subject="framework.control",
         follows=_window,
     ),
+    Page("adoption", "/adoption", "Adoption", section="controls", follows=_window),
     Page("archives", "/archives", "Archives", section="archives", rows=30),
     Page("archive", "/archives/{id}", "Archive", section="archives", subject="archive"),
     Page("ledger", "/ledger", "Ledger", section="ledger", rows=40, newest_last=True),

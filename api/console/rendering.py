@@ -20,6 +20,7 @@ from api.console.catalogue import PAGES, SECTIONS
 from api.console.page import PAGES as FOLDER
 from api.console.page import Page
 from record import showing
+from record.verdicts import Status
 
 _BRACES: Final = re.compile(r"\{([a-z]+)\}")
 _LINE: Final = re.compile(r"\bline (\d+)\b")
@@ -100,10 +101,36 @@ class Links:
         """The address of something that is not a page: a download, a form's target."""
         return _with_query(self.base + path, query)
 
+    def cell(self, requirement: Mapping[str, Any] | None) -> Markup:
+        """A cell of a flow's matrix: how one thing that is asked for stands, and the entry that decided. None: not asked."""
+        if requirement is None:
+            return _NOT_ASKED
+        index = requirement["entryIndex"]
+        if index is None:
+            return _MISSING
+        begin, middle, end = _CELLS[requirement["status"]]
+        where = f"{self._entries}{int(index)}{self._entries_end}"
+        return Markup(f'<td class="cell"><a class="sign-box {begin}{where}{middle}{int(index)}{end}</a></td>')  # noqa: S704
+
     def entry_link(self, index: int) -> Markup:
         """A link to an entry, for templates."""
         where = f"{self._entries}{int(index)}{self._entries_end}"
         return Markup(f'<a class="entry" href="{where}">entry {int(index)}</a>')  # noqa: S704 (escaped above, and a number)
+
+
+_NOT_ASKED: Final = Markup('<td class="cell soft" title="its template does not ask for this">·</td>')
+_CELLS: Final = {
+    status: (
+        f'{name}" href="',
+        f'" title="{word}, entry ',
+        f'">{showing.sign(name, 18)}<span class="unseen">{word}</span>',
+    )
+    for status, (name, word) in ((each.value, showing.words(each)) for each in Status)
+}
+_MISSING: Final = Markup(  # noqa: S704 (a constant of ours)
+    f'<td class="cell"><span class="sign-box open" title="Missing">{showing.sign("open", 18)}'
+    '<span class="unseen">Missing</span></span></td>'
+)
 
 
 def time_of(at: str) -> Markup:

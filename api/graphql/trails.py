@@ -88,8 +88,7 @@ class Trail(Node):
         return self._judged(info, await loaders_at(info, self.moment).facts.load(self.row.trail_id))
 
     def _judged(self, info: Info, facts: TrailFacts) -> Verdict:
-        examined = rules.examine_trail(facts, now=self.moment.instant)
-        return Verdict.of(info, examined.status, examined.holds_until(), examined.reasons)
+        return Verdict.of(info, *rules.judge_at_a_glance(facts, now=self.moment.instant))
 
     @strawberry.field(
         description="What its template asks for, one by one, and how each stands: the trail's own attestations, then each "

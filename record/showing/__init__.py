@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from markupsafe import Markup
+
 from record.clock import to_rfc3339
 from record.verdicts import Status
 
@@ -30,6 +32,22 @@ _WORDS.update({status.value: words for status, words in list(_WORDS.items()) if 
 def words(status: object) -> tuple[str, str]:
     """The class and the word of a verdict, given as the status or by its name."""
     return _WORDS[status]
+
+
+def sign(name: str, size: int) -> str:
+    """The shape of a verdict, as a reference into the sprite that every page begins with."""
+    return f'<svg class="sign" width="{size}" height="{size}" aria-hidden="true"><use href="#sign-{name}"/></svg>'
+
+
+_MARKS: Final = {
+    status: Markup(f'<span class="mark {name}">{sign(name, 16)}{word}</span>')  # noqa: S704 (constants of ours)
+    for status, (name, word) in _WORDS.items()
+}
+
+
+def mark(status: object) -> Markup:
+    """A verdict's shape, colour and word. Pages are full of these, so they are put together once."""
+    return _MARKS[status]
 
 
 def instant(at: datetime | str) -> str:
@@ -66,6 +84,7 @@ FILTERS: Final[dict[str, Any]] = {
     "count": counted,
     "deciding": deciding,
     "instant": instant,
+    "mark": mark,
     "words": words,
 }
 """For Jinja."""

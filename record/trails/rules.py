@@ -11,7 +11,7 @@ Rules kept here (DOMAIN, "Verdicts"):
 A trail never closes: every later fact may change the verdict, either way.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -118,6 +118,19 @@ def judge_trail(facts: TrailFacts, *, now: datetime) -> Verdict:
     """The verdict on a trail at `now`, with all its reasons."""
     examination = examine_trail(facts, now=now)
     return Verdict(examination.status, examination.reasons(), examination.holds_until())
+
+
+def judge_at_a_glance(
+    facts: TrailFacts, *, now: datetime
+) -> tuple[Status, datetime | None, Callable[[], tuple[Reason, ...]]]:
+    """The same verdict, with reasons on demand: status, until when it holds, and what to call for the reasons.
+
+    A trail that is plainly compliant is not examined before somebody asks why: a page shows fifty, and most are like that.
+    """
+    if is_plainly_compliant(facts):
+        return Status.COMPLIANT, None, lambda: examine_trail(facts, now=now).reasons()
+    examination = examine_trail(facts, now=now)
+    return examination.status, examination.holds_until(), examination.reasons
 
 
 def is_plainly_compliant(facts: TrailFacts) -> bool:

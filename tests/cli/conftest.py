@@ -1,5 +1,5 @@
 """Fixtures of the client's tests."""
 
-pytest_plugins: list[str] = []
+from tests.cli.running import muniment, offline, system
 
-from tests.cli.running import muniment, offline, system  # noqa: E402, F401
+__all__ = ["muniment", "offline", "system"]

@@ -238,6 +238,24 @@ def test_a_policy_is_tried_line_by_line_before_it_is_recorded(browse: Browse, co
     expect(page.get_by_label("Text")).to_have_value("version: 1\nnonsense: true\n")
 
 
+def test_an_auditor_finds_which_change_broke_a_control(browse: Browse) -> None:
+    page = browse("/o/acme/controls")
+    page.get_by_role("link", name="SOC 2").click()
+    expect(page.get_by_role("region", name="Coverage")).to_contain_text("of 2")
+    page.get_by_role("link", name="CC8.1").click()
+
+    broken = page.get_by_role("row").filter(has_text="Not met").first
+
+    expect(broken).to_contain_text("1 of 2 tests failed")
+
+
+def test_adoption_is_a_chart_and_its_numbers(browse: Browse) -> None:
+    page = browse("/o/acme/adoption")
+
+    expect(page.get_by_role("img", name="Share of runs that were reported as deployed")).to_be_visible()
+    expect(page.get_by_role("region", name="By environment")).to_contain_text("production")
+
+
 def test_a_commit_leads_to_its_trail(browse: Browse) -> None:
     page = browse("/o/acme/")
     page.get_by_role("searchbox").fill("v1.")

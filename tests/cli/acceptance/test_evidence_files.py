@@ -9,7 +9,6 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.request import Request, urlopen
 
-import pyrage
 import pytest
 
 from muniment.evidence import gathered
@@ -119,6 +118,8 @@ def test_a_file_that_changes_while_it_is_reported_is_not_attested(muniment: Muni
 
 
 def test_evidence_is_encrypted_to_its_readers_before_it_leaves(muniment: Muniment) -> None:
+    import pyrage
+
     reader = pyrage.x25519.Identity.generate()
     path = muniment.file("secret.log", "the password is swordfish")
 

@@ -14,7 +14,7 @@ from record.attestations.rules import AttestationFact
 from record.flows.templates import Template, Wanted, WantedArtifact
 from record.ids import EntryIndex
 from record.trails.facts import ArtifactFact, TrailFacts
-from record.trails.rules import is_plainly_compliant, judge_trail
+from record.trails.rules import is_plainly_compliant, judge_at_a_glance, judge_trail
 from record.verdicts import Reason, Status
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -290,6 +290,8 @@ def test_what_looks_plainly_compliant_is_compliant_for_good(trail: TrailFacts, t
 
     verdict = judge_trail(trail, now=NOW)
 
+    status, holds_until, reasons = judge_at_a_glance(trail, now=NOW)
+    assert (status, reasons(), holds_until) == (verdict.status, verdict.reasons, verdict.holds_until)
     if is_plainly_compliant(trail):
         assert (verdict.status, verdict.holds_until) == (Status.COMPLIANT, None)
     elif tamed:

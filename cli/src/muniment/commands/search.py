@@ -16,14 +16,21 @@ SEARCH = Query("""
 query($text: String!) { record { ledger { origin } search(query: $text) { __typename
   ... on Flow { name description changedAt }
   ... on Trail { name flowName begunAt commit { sha } verdict { status } }
-  ... on Artifact { name fingerprint reports { flowName trailName } verdict { status } } } } }
+  ... on Artifact { name fingerprint reports { flowName trailName } verdict { status } }
+  ... on Environment { name description type }
+  ... on Policy { name description version }
+  ... on Deployment { id name environmentName fingerprint deployedAt }
+  ... on Approval { id name environmentName fingerprint state }
+  ... on Run { name environmentName fingerprint since until } } } }
 """)
 
 
 def search(context: Context) -> ExitCode:
     """What begins with a text."""
     record = context.ask(SEARCH, {"text": context.argument("TEXT")})["record"]
-    origin, hits = record["ledger"]["origin"], record["search"]
+    origin = record["ledger"]["origin"]
+    # A newer server may find what this client has no words for.
+    hits = [hit for hit in record["search"] if "name" in hit]
     for hit in hits:
         hit["kind"] = hit.pop("__typename").lower()
         hit["link"] = context.link(origin, *_page(hit))
@@ -34,16 +41,23 @@ def search(context: Context) -> ExitCode:
 
 
 def _page(hit: dict[str, Any]) -> tuple[str, ...]:
-    if hit["kind"] == "flow":
-        return ("flows", hit["name"])
-    if hit["kind"] == "trail":
+    kind = hit["kind"]
+    if kind == "trail":
         return ("flows", hit["flowName"], "trails", hit["name"])
+    if kind in ("flow", "environment"):
+        return (f"{kind}s", hit["name"])
+    if kind == "policy":
+        return ("policies", hit["name"])
+    if kind in ("deployment", "approval"):
+        return (f"{kind}s", hit["id"])
     return ("artifacts", hit["fingerprint"])
 
 
 def _where(hit: dict[str, Any]) -> str:
     if hit["kind"] == "trail":
         return str(hit["flowName"])
+    if "environmentName" in hit:
+        return str(hit["environmentName"])
     return ", ".join(sorted({f"{each['flowName']}/{each['trailName']}" for each in hit.get("reports", [])})[:3])
 
 
