@@ -115,7 +115,8 @@ async def serving(
         assert not running.done(), "the server ended before it listened"
         await asyncio.sleep(0.01)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    async with httpx.AsyncClient(base_url=url, timeout=20) as client:
+    # Connections are let go before the server closes them: on a busy machine a request may cross that.
+    async with httpx.AsyncClient(base_url=url, timeout=20, limits=httpx.Limits(keepalive_expiry=1)) as client:
         try:
             yield Served(app, record, client)
         finally:

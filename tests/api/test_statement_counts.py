@@ -47,10 +47,10 @@ class Counted:
     database: WatchedDatabase
 
     async def of(self, action: Callable[[], Any]) -> int:
-        """How many statements this takes."""
+        """How many statements this takes. When keys were last used is written down every now and then, by nobody's request."""
         self.database.sent.clear()
         await action()
-        return len(self.database.sent)
+        return len([statement for statement in self.database.sent if "ops.key_uses" not in statement])
 
     async def asking(self, query: str, headers: dict[str, str] | None = None, **variables: Any) -> int:
         self.house.forget_answers()

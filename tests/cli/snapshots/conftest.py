@@ -3,7 +3,9 @@
 import asyncio
 import json
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,9 +111,13 @@ async def reporter(make_settings: Callable[..., Settings], tmp_path: Path) -> As
 
 
 @pytest.fixture(scope="module")
-def running_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    with engine(tmp_path_factory.mktemp("engine")) as served:
-        yield served
+def running_engine() -> Iterator[Engine]:
+    folder = Path(tempfile.mkdtemp(prefix="engine-", dir="/tmp"))  # Podman wants paths of at most 50 characters
+    try:
+        with engine(folder) as served:
+            yield served
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
