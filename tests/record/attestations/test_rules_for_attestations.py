@@ -67,6 +67,14 @@ def test_custom_types_are_told_apart_by_name() -> None:
     assert not matches("custom:coverage", "custom:metrics")
 
 
+@pytest.mark.parametrize("asked", ["jira", "ticket"])
+@pytest.mark.parametrize("attested", ["jira", "ticket"])
+def test_jira_and_ticket_answer_each_other(asked: str, attested: str) -> None:
+    assert matches(asked, attested)
+    assert answering(asked) == {"jira", "ticket"}
+    assert not matches(asked, "generic")
+
+
 def test_a_decision_may_be_given_as_generic_but_not_the_other_way_round() -> None:
     assert matches("decision", "generic")
     assert not matches("generic", "decision")
