@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from record.attestations.rules import AttestationFact, find, holds_until, judge_attestation, matches
+from record.attestations.rules import AttestationFact, answering, find, holds_until, judge_attestation, matches
 from record.flows.templates import TYPES, Wanted
 from record.ids import EntryIndex
 from record.verdicts import Status, Verdict
