@@ -96,21 +96,35 @@ def index_key(cursor: str | None) -> int | None:
 
 
 def connect(
-    rows: Sequence[Row], want: Wanted, *, key: Callable[[Row], object], node: Callable[[Row], Item]
+    rows: Sequence[Row],
+    want: Wanted,
+    *,
+    key: Callable[[Row], object],
+    node: Callable[[Row], Item],
+    reached: object = None,
 ) -> Connection[Item]:
-    """The connection over `rows`, which were read in the list's order with `want.fetch` as the limit."""
+    """The connection over `rows`, which were read in the list's order with `want.fetch` as the limit.
+
+    `reached` is the key up to which was read when that was neither enough nor all: there is more to read from there on, so the
+    page may be shorter than asked for, and even empty, and is not the last.
+    """
     more = len(rows) > want.limit
+    unread = reached is not None and not more
     shown = rows
     if more:
         shown = rows[len(rows) - want.limit :] if want.backward else rows[: want.limit]
+    start = _sealed(want.of, key(shown[0])) if shown else None
+    end = _sealed(want.of, key(shown[-1])) if shown else None
+    if unread:
+        start, end = (_sealed(want.of, reached), end) if want.backward else (start, _sealed(want.of, reached))
     return Connection(
         nodes=[node(row) for row in shown],
         cursors=lambda: [_sealed(want.of, key(row)) for row in shown],
         page_info=PageInfo(
-            has_next_page=want.before is not None if want.backward else more,
-            has_previous_page=more if want.backward else want.after is not None,
-            start_cursor=_sealed(want.of, key(shown[0])) if shown else None,
-            end_cursor=_sealed(want.of, key(shown[-1])) if shown else None,
+            has_next_page=want.before is not None if want.backward else more or unread,
+            has_previous_page=more or unread if want.backward else want.after is not None,
+            start_cursor=start,
+            end_cursor=end,
         ),
     )
 

@@ -9,6 +9,7 @@ import strawberry
 from api.graphql.connections import Connection, connect, index_key, wanted
 from api.graphql.context import Info
 from api.graphql.deployments import Deployment, Drift, deployment_page, drift_of
+from api.graphql.drift_events import DriftEvent, drift_event_page
 from api.graphql.judgements import Judgement, Unchanged, judgements_of
 from api.graphql.ledger import After, Before, First, Last
 from api.graphql.loaders import loaders_at
@@ -186,6 +187,31 @@ class Environment(Node):
     async def drift(self, info: Info) -> list[Drift]:
         places = await self._included(info) if self.row.is_logical else [self.row]
         return await drift_of(info, self.moment, places)
+
+    @strawberry.field(
+        description="When drifts began, the newest first, by what was recorded then: a late report ends a drift and does not "
+        "undo it. Of a logical environment, those of its parts. OTHER_VERSION is told where a run or a deployment began it: what "
+        "was deployed before runs on instead of what was deployed last, or runs again and nobody reported that. A page examines so "
+        "many runs and deployments at most; it may be shorter than asked for, and even empty: follow hasNextPage."
+    )
+    async def drift_events(
+        self,
+        info: Info,
+        since: Annotated[
+            datetime | None, strawberry.argument(description="Only what began after this instant.")
+        ] = None,
+        until: Annotated[
+            datetime | None, strawberry.argument(description="Only what began up to this instant.")
+        ] = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> Connection[DriftEvent]:
+        places = await self._included(info) if self.row.is_logical else [self.row]
+        return await drift_event_page(
+            info, self.moment, places, since=since, until=until, first=first, after=after, last=last, before=before
+        )
 
     @strawberry.field(description="The policies that are attached to it, by name.")
     async def policies(self, info: Info) -> list[Policy]:

@@ -18,6 +18,7 @@ class DeploymentReport(SQLModel, table=True):
         Index("deployments_by_environment", "org_id", "environment_id", "entry_index"),
         Index("deployments_by_fingerprint", "org_id", "fingerprint", "environment_id", "deployed_at"),
         Index("deployments_by_instant", "org_id", "deployed_at", "entry_index"),
+        Index("deployments_by_environment_instant", "org_id", "environment_id", "deployed_at", "entry_index"),
         Index("deployments_by_unit", "org_id", "environment_id", "unit", "deployed_at", "entry_index"),
         RECORD,
     )

@@ -119,6 +119,15 @@ class EnvironmentEvent(SQLModel, table=True):
             "ordinal",
             postgresql_where=text("kind = 'started'"),
         ),
+        Index(
+            "events_of_starts_by_environment",
+            "org_id",
+            "environment_id",
+            "at",
+            "entry_index",
+            "ordinal",
+            postgresql_where=text("kind = 'started'"),
+        ),
         RECORD,
     )
     org_id: UUID = org_key()

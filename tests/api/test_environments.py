@@ -3,15 +3,19 @@
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from api.graphql.schema import SCHEMA
+from record.access import service as access
+from record.access.rules import Grant, Role
 from record.artifacts import service as artifacts
 from record.artifacts.service import ReportArtifact
 from record.details import Commit
 from record.flows import service as flows
 from record.flows.service import CreateFlow
+from record.ids import PrincipalId
 from record.settings import Settings
 from record.trails import service as trails
 from record.trails.service import BeginTrail
@@ -297,3 +301,40 @@ async def test_what_the_graph_names_is_found_again_by_its_id(client: Client) -> 
     assert deployed["deployment"] == {"name": "app-1"}
     assert (said["environments"], said["snapshot"]) == ({"nodes": [{"name": "prod"}]}, {"number": 1})
     assert [each["name"] for each in said["policies"]["nodes"]] == ["known"]
+
+
+async def test_drift_is_told_as_events_and_only_to_who_may_read_the_environment(client: Client) -> None:
+    await client.create("staging")
+    await client.create("world", "LOGICAL", included=["prod", "staging"])
+    await client.report("prod", 1)
+    asked = """query ($name: String!, $after: String) { record { environment(name: $name) { driftEvents(first: 1, after: $after) {
+      nodes { kind name fingerprint environmentName snapshotNumber deploymentIndex endedAt ending explanation }
+      pageInfo { hasNextPage endCursor } } } } }"""
+    assert (await client.ask(asked, name="prod"))["environment"]["driftEvents"]["nodes"] == []
+
+    client.clock.moved = timedelta(hours=1)
+    await client.report("staging", 2)
+    client.clock.moved = timedelta(hours=2)
+    found = (await client.ask(asked, name="world"))["environment"]["driftEvents"]
+    rest = (await client.ask(asked, name="world", after=found["pageInfo"]["endCursor"]))["environment"]["driftEvents"]
+
+    assert [(each["name"], each["environmentName"]) for each in found["nodes"]] == [("app-2", "staging")]
+    assert found["pageInfo"]["hasNextPage"] is True
+    assert rest["nodes"] == [
+        {
+            **{"kind": "SHADOW_CHANGE", "name": "app-1", "fingerprint": digest(1), "environmentName": "prod"},
+            **{"snapshotNumber": 1, "deploymentIndex": None, "endedAt": None, "ending": None},
+            "explanation": "app-1 ran, and within 15 minutes nobody reported that it was deployed here.",
+        }
+    ]
+    record, ada = client.served.record, client.organization.operator
+    narrowed = [Grant(Role.READER, environments=frozenset({"staging"}))]
+    added = await access.add_principal(record, ada, name="eve", kind="person", grants=narrowed)
+    issued = await access.issue_key(
+        record, ada, principal_id=PrincipalId(UUID(added.body["principal_id"])), description="hers"
+    )
+    assert issued.token is not None
+    eve = Client(client.served, Organization(ada, issued.token), client.clock)
+    assert (await eve.ask(asked, name="prod"))["environment"] is None
+    seen = (await eve.ask(asked, name="staging"))["environment"]["driftEvents"]["nodes"]
+    assert [each["name"] for each in seen] == ["app-2"]

@@ -298,6 +298,7 @@ STATEMENTS = (
     PRIMARY KEY (org_id, entry_index)
 )""",
     """CREATE INDEX deployments_by_environment ON record.deployments (org_id, environment_id, entry_index)""",
+    """CREATE INDEX deployments_by_environment_instant ON record.deployments (org_id, environment_id, deployed_at, entry_index)""",
     """CREATE INDEX deployments_by_fingerprint ON record.deployments (org_id, fingerprint, environment_id, deployed_at)""",
     """CREATE UNIQUE INDEX deployments_by_id ON record.deployments (org_id, deployment_id)""",
     """CREATE INDEX deployments_by_instant ON record.deployments (org_id, deployed_at, entry_index)""",
@@ -335,6 +336,7 @@ STATEMENTS = (
 )""",
     """CREATE INDEX events_by_artifact ON record.environment_events (org_id, fingerprint, environment_id, entry_index)""",
     """CREATE INDEX events_of_starts ON record.environment_events (org_id, at, entry_index, ordinal) WHERE kind = 'started'""",
+    """CREATE INDEX events_of_starts_by_environment ON record.environment_events (org_id, environment_id, at, entry_index, ordinal) WHERE kind = 'started'""",
     """CREATE TABLE record.environments (
     org_id UUID NOT NULL,
     environment_id UUID NOT NULL,

@@ -24,6 +24,7 @@ from record.controls import queries as controls
 from record.controls.rules import Window
 from record.database import Connection
 from record.deployments import queries as deployments
+from record.drift import queries as drift
 from record.environments import queries as environments
 from record.evidence import queries as evidence
 from record.flows import queries as flows
@@ -107,6 +108,7 @@ QUESTIONS: dict[str, Question] = {
     "deployments.drift_facts": lambda c, m, k: deployments.drift_facts(c, m, k.environment, []),
     "deployments.built": lambda c, m, k: deployments.built(c, m, _SHA, flow=None),
     "deployments.built_in_flow": lambda c, m, k: deployments.built_in_flow(c, m, NAMES, "app", commit=None),
+    "drift.page": lambda c, m, k: drift.page(c, m, [k.environment], limit=9),
     "environments.by_name": lambda c, m, k: environments.by_name(c, m, "prod"),
     "environments.by_names": lambda c, m, k: environments.by_names(c, m, ["prod"]),
     "environments.by_ids": lambda c, m, k: environments.by_ids(c, m, [k.environment.environment_id]),
