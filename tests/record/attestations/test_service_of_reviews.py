@@ -84,7 +84,7 @@ async def test_what_cannot_be_kept_is_refused_whole(ready: Organization, data: A
 
 
 async def test_only_writers_of_the_flow_attest(ready: Organization) -> None:
-    reader = await ready.hire("rhea", Role.READER)
+    reader = await ready.hired("rhea", Role.READER)
 
     with pytest.raises(NotAllowed):
         await reviews.tickets(ready.record, reader, ABOUT, data=TICKETS)
