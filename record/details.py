@@ -132,15 +132,15 @@ def links(external: tuple[Link, ...]) -> dict[str, dict[str, str]]:
     return written
 
 
-def attached(value: Mapping[str, Any], *, field: str) -> dict[str, Any]:
-    """User data or annotations: any JSON object that canonical JSON can say, up to 16 KiB."""
+def attached(value: Mapping[str, Any], *, field: str, most: int = USER_DATA_BYTES_MAX) -> dict[str, Any]:
+    """User data or annotations: any JSON object that canonical JSON can say, up to `most` bytes (16 KiB)."""
     written = dict(value)
     try:
         size = len(canonical.encode(written))
     except canonical.CanonicalError as error:
         raise InvalidInput(f"The {field} cannot be recorded: {error}", field=field) from error
-    if size > USER_DATA_BYTES_MAX:
+    if size > most:
         raise TooLarge(
-            f"The {field} are {size} bytes and {USER_DATA_BYTES_MAX} are the most. Upload them as evidence and name the digest."
+            f"The {field} are {size} bytes and {most} are the most. Upload them as evidence and name the digest."
         )
     return written

@@ -6,13 +6,20 @@ are taken to be: to mistake two people for one asks for one more reviewer, to mi
 own work.
 """
 
+import re
+from typing import Final
+
+_NUMBERED: Final = re.compile(r"^[0-9]+[+-]")
+"""In front of the name in the addresses that GitHub and GitLab give out: `17+ada@users.noreply.github.com` is ada."""
+
 
 def identities(person: str) -> frozenset[str]:
     """Everything that a person may be called: `Ada Lovelace <ada@acme.com>` is also her address, and `ada`. Empty for no name."""
     whole = person.strip().casefold()
     name, _, address = whole.partition("<")
     address = address.rstrip("> ")
-    called = {whole, name.strip(), address, address.partition("@")[0], name.strip().partition("@")[0]}
+    local = address.partition("@")[0]
+    called = {whole, name.strip(), address, local, name.strip().partition("@")[0], _NUMBERED.sub("", local)}
     return frozenset(called - {""})
 
 

@@ -218,8 +218,8 @@ RetireSigningKeyResult: TypeAlias = Annotated[SigningKeyRecorded | Refused, stra
 class AttestationMutations:
     @strawberry.mutation(description="Attests with the verdict that you give.")
     async def attest_generic(self, info: Info, input: AttestGenericInput) -> AttestGenericResult:  # noqa: A002
-        about = _about(input)
-        return await _attest(
+        about = about_of(input)
+        return await attest_with(
             info,
             input,
             lambda caller, once: attest.generic(
@@ -229,8 +229,8 @@ class AttestationMutations:
 
     @strawberry.mutation(description="Attests with JUnit XML reports, which the server reads.")
     async def attest_junit(self, info: Info, input: AttestJunitInput) -> AttestJunitResult:  # noqa: A002
-        about, reports = _about(input), _files(input.results)
-        return await _attest(
+        about, reports = about_of(input), _files(input.results)
+        return await attest_with(
             info,
             input,
             lambda caller, once: attest.junit_results(
@@ -252,8 +252,8 @@ class AttestationMutations:
 
     @strawberry.mutation(description="Attests with a software bill of materials, which the server reads.")
     async def attest_sbom(self, info: Info, input: AttestSbomInput) -> AttestSbomResult:  # noqa: A002
-        about, report = _about(input), _file(input.report)
-        return await _attest(
+        about, report = about_of(input), _file(input.report)
+        return await attest_with(
             info,
             input,
             lambda caller, once: attest.bill_of_materials(
@@ -263,8 +263,8 @@ class AttestationMutations:
 
     @strawberry.mutation(description="Attests with signed provenance, which the server verifies.")
     async def attest_provenance(self, info: Info, input: AttestProvenanceInput) -> AttestProvenanceResult:  # noqa: A002
-        about, envelope = _about(input), _file(input.envelope)
-        return await _attest(
+        about, envelope = about_of(input), _file(input.envelope)
+        return await attest_with(
             info,
             input,
             lambda caller, once: attest.provenance_statement(
@@ -276,8 +276,8 @@ class AttestationMutations:
         description="Attests with data of a custom type, which the server checks by its schema and rules."
     )
     async def attest_custom(self, info: Info, input: AttestCustomInput) -> AttestCustomResult:  # noqa: A002
-        about = _about(input)
-        return await _attest(
+        about = about_of(input)
+        return await attest_with(
             info,
             input,
             lambda caller, once: attest.custom(
@@ -289,8 +289,8 @@ class AttestationMutations:
         description="Replaces the verdict of an attestation until it expires. Needs the role approver."
     )
     async def override(self, info: Info, input: OverrideInput) -> OverrideResult:  # noqa: A002
-        about = _about(input)
-        return await _attest(
+        about = about_of(input)
+        return await attest_with(
             info,
             input,
             lambda caller, once: attest.override(
@@ -348,14 +348,14 @@ class AttestationMutations:
 
 
 async def _scan(info: Info, input: AttestScanInput, tool: str) -> AttestationRecorded:  # noqa: A002
-    about, report = _about(input), _file(input.report)
+    about, report = about_of(input), _file(input.report)
     limits = input.thresholds
     thresholds = (
         None
         if limits is None
         else {"critical": limits.critical, "high": limits.high, "medium": limits.medium, "low": limits.low}
     )
-    return await _attest(
+    return await attest_with(
         info,
         input,
         lambda caller, once: attest.scan(
@@ -364,7 +364,7 @@ async def _scan(info: Info, input: AttestScanInput, tool: str) -> AttestationRec
     )
 
 
-async def _attest(
+async def attest_with(
     info: Info,
     input: AboutInput,  # noqa: A002
     action: Callable[[Caller, entries.Idempotency | None], Awaitable[entries.Receipt]],
@@ -372,7 +372,7 @@ async def _attest(
     return AttestationRecorded.of(await perform(info, action, input=input, key=input.idempotency_key))
 
 
-def _about(given: AboutInput) -> attest.About:
+def about_of(given: AboutInput) -> attest.About:
     return attest.About(
         flow=given.flow,
         trail=given.trail,

@@ -13,6 +13,7 @@ from api.graphql.approving import ApprovalMutations
 from api.graphql.archives import Archive, ArchiveMutations, watch
 from api.graphql.artifacts import ArtifactMutations
 from api.graphql.attest import AttestationMutations
+from api.graphql.attest_reviews import ReviewAttestationMutations
 from api.graphql.context import Info
 from api.graphql.deployments import DeploymentMutations
 from api.graphql.environment_mutations import EnvironmentMutations
@@ -61,6 +62,7 @@ class Mutation(
     TrailMutations,
     ArtifactMutations,
     AttestationMutations,
+    ReviewAttestationMutations,
     EnvironmentMutations,
     SnapshotMutations,
     DeploymentMutations,

@@ -26,6 +26,9 @@ from record.flows.templates import ANY_TYPE, Wanted
 from record.ids import EntryIndex
 from record.verdicts import COMPLIANT, INCOMPLETE, NON_COMPLIANT, Reason, Status, Verdict
 
+_ALSO: Final = {"decision": ("generic",), "jira": ("ticket",), "ticket": ("jira",)}
+"""What answers a type that is asked for, besides itself."""
+
 
 class AttestationFact(NamedTuple):
     """One attestation, as far as a verdict needs it. A named tuple, because a page of trails reads hundreds.
@@ -89,16 +92,16 @@ def matches(asked: str, attested: str) -> bool:
     """Whether an attestation of type `attested` answers a template that asks for type `asked`.
 
     `decision` comes from templates written for the incumbent, where it means a verdict given by the reporter. Here that is
-    what a generic attestation is.
+    what a generic attestation is. `jira` and `ticket` are two words for one thing.
     """
-    return asked in (attested, ANY_TYPE) or (asked == "decision" and attested == "generic")
+    return asked in (attested, ANY_TYPE) or attested in _ALSO.get(asked, ())
 
 
 def answering(asked: str) -> frozenset[str] | None:
     """The types of attestations that `matches` lets answer `asked`; None: any."""
     if asked == ANY_TYPE:
         return None
-    return frozenset({asked, "generic"} if asked == "decision" else {asked})
+    return frozenset({asked, *_ALSO.get(asked, ())})
 
 
 def find(wanted: Sequence[Wanted], facts: Iterable[AttestationFact], *, now: datetime) -> list[Finding]:

@@ -4,7 +4,7 @@ Every kind goes the same way: find the subject, find the evidence, read the repo
 is refused with the place of the fault and nothing is recorded; the evidence that was uploaded stays in the vault.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -38,6 +38,8 @@ from record.trails.queries import Place
 from record.trails.service import placed
 
 FILES_MAX: Final = 100
+DATA_BYTES_MAX: Final = 32_768
+"""The most that a reporter may say of a pull request, tickets or a quality gate: a large pull request fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,25 @@ async def custom(
         result,
         extra={"type_version": kind.version, "data": details.attached({"data": data}, field="data")["data"]},
         idempotency=idempotency,
+    )
+
+
+async def reported(
+    record: Record,
+    caller: Caller,
+    about: About,
+    *,
+    kind: str,
+    data: Any,
+    read: Callable[[Any], ReportResult],
+    idempotency: Idempotency | None = None,
+) -> Receipt:
+    """What the reporter says in `data`, judged by a pure rule. The data stays with the attestation."""
+    subject, files = await _subject_and_files(record, caller, about)
+    result = read(data)
+    kept = details.attached({"data": data}, field="data", most=DATA_BYTES_MAX)["data"]
+    return await _append(
+        record, caller, about, subject, files, kind, result, extra={"data": kept}, idempotency=idempotency
     )
 
 

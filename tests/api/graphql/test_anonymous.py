@@ -13,6 +13,13 @@ from tests.api.graphql.house import FINGERPRINT, Client, House
 FLOWS = "{ record { flows { nodes { name trails { nodes { name verdict { status } } } } } } }"
 ABOUT: Final = {"flow": "delivery", "trail": "build-1", "name": "t"}
 FILE: Final = {"digest": "ab" * 32, "fileName": "x"}
+PULL_REQUEST: Final = {
+    "provider": "github",
+    "state": "merged",
+    "author": "ada",
+    "reviewers": [{"name": "bob", "state": "approved"}],
+    "commits": [{"sha": "ab" * 20, "author": "Ada <ada@example.com>"}],
+}
 SOME_APPROVAL, SOME_WAIVER = (global_id(kind, UUID(int=7)) for kind in ("Approval", "Waiver"))
 EVERY_MUTATION: Final[dict[str, dict[str, Any]]] = {
     "createFlow": {"name": "x"},
@@ -33,6 +40,9 @@ EVERY_MUTATION: Final[dict[str, dict[str, Any]]] = {
     "attestSbom": {**ABOUT, "report": FILE},
     "attestProvenance": {**ABOUT, "envelope": FILE, "fingerprint": FINGERPRINT},
     "attestCustom": {**ABOUT, "typeName": "perf", "data": {}},
+    "attestPullRequest": {**ABOUT, "data": PULL_REQUEST},
+    "attestTicket": {**ABOUT, "data": {"references": [{"reference": "PAY-1", "exists": True}]}},
+    "attestSonar": {**ABOUT, "data": {"qualityGate": {"status": "OK"}}},
     "override": {
         **ABOUT,
         "overrides": "u",

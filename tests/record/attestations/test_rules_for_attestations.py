@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from record.attestations.rules import AttestationFact, find, holds_until, judge_attestation, matches
+from record.attestations.rules import AttestationFact, answering, find, holds_until, judge_attestation, matches
 from record.flows.templates import TYPES, Wanted
 from record.ids import EntryIndex
 from record.verdicts import Status, Verdict
@@ -65,6 +65,14 @@ def test_any_type_takes_every_type_and_every_type_takes_itself(kind: str) -> Non
 
 def test_custom_types_are_told_apart_by_name() -> None:
     assert not matches("custom:coverage", "custom:metrics")
+
+
+@pytest.mark.parametrize("asked", ["jira", "ticket"])
+@pytest.mark.parametrize("attested", ["jira", "ticket"])
+def test_jira_and_ticket_answer_each_other(asked: str, attested: str) -> None:
+    assert matches(asked, attested)
+    assert answering(asked) == {"jira", "ticket"}
+    assert not matches(asked, "generic")
 
 
 def test_a_decision_may_be_given_as_generic_but_not_the_other_way_round() -> None:
