@@ -31,6 +31,9 @@ TRIVY = _mutation("attestTrivy", "AttestScanInput")
 SBOM = _mutation("attestSbom", "AttestSbomInput")
 PROVENANCE = _mutation("attestProvenance", "AttestProvenanceInput")
 CUSTOM = _mutation("attestCustom", "AttestCustomInput")
+PULL_REQUEST = _mutation("attestPullRequest", "AttestPullRequestInput")
+TICKET = _mutation("attestTicket", "AttestTicketInput")
+SONAR = _mutation("attestSonar", "AttestSonarInput")
 OVERRIDE = _mutation("override", "OverrideInput")
 GET = Query("""
 query($flow: String!, $trail: String!) { record { trail(flow: $flow, name: $trail) { attestations {
@@ -48,6 +51,11 @@ SBOM_FILE = Option("--sbom-file", "--report", help="CycloneDX or SPDX document",
 ENVELOPE = Option("--envelope", "--attestation-file", help="DSSE envelope or sigstore bundle", value="FILE")
 TYPE = Option("--type", help="the attestation type that you defined", value="NAME")
 DATA = Option("--attestation-data", "--data", help="file with the JSON that the type judges", value="FILE")
+TOLD = Option("--data", "--attestation-data", help="file with the JSON that tells of it", value="FILE")
+APPROVALS = Option(
+    "--min-approvals", kind=NUMBER, help="how many others must have approved it; 1 without this", value="N"
+)
+STATES = Option("--states", kind=LIST, help="accepted states: merged, open, closed, draft", value="STATES")
 MOST = tuple(
     Option(f"--max-{severity}", kind=NUMBER, help=f"how many {severity} findings are accepted", value="N")
     for severity in ("critical", "high", "medium", "low")
@@ -162,6 +170,27 @@ def thresholds(context: Context) -> dict[str, Any]:
 def _custom(context: Context) -> ExitCode:
     given = {"typeName": context.required(TYPE), "data": json_of(context.required(DATA))}
     return record(context, CUSTOM, context.required(NAME), given, fingerprint=about(context))
+
+
+def _told(
+    mutation: Mutation, more: Callable[[Context], dict[str, Any]] = lambda context: {}
+) -> Callable[[Context], ExitCode]:
+    """A type that is judged by what a JSON file tells."""
+
+    def run(context: Context) -> ExitCode:
+        given = {"data": json_of(context.required(TOLD)), **more(context)}
+        return record(context, mutation, context.required(NAME), given, fingerprint=about(context))
+
+    return run
+
+
+def _asked(context: Context) -> dict[str, Any]:
+    """What is asked of a pull request, where anything was given."""
+    approvals, states = context.settings.value(APPROVALS), context.texts(STATES)
+    return {
+        **({} if approvals is None else {"minimumApprovals": approvals}),
+        **({"acceptedStates": [state.upper() for state in states]} if states else {}),
+    }
 
 
 def _override(context: Context) -> ExitCode:
@@ -291,6 +320,25 @@ COMMANDS = (
         (TYPE, DATA),
         "--name coverage --type coverage --attestation-data coverage.json --flow payments-api",
     ),
+    *(
+        _attest(
+            kind,
+            _told(PULL_REQUEST, _asked),
+            (TOLD, APPROVALS, STATES),
+            "--name review --data pull-request.json --flow payments-api",
+        )
+        for kind in ("pull-request", "pullrequest")
+    ),
+    *(
+        _attest(
+            kind,
+            _told(TICKET, more),
+            (TOLD,),
+            "--name tickets --data tickets.json --flow payments-api",
+        )
+        for kind, more in (("ticket", lambda context: {"type": "TICKET"}), ("jira", lambda context: {"type": "JIRA"}))
+    ),
+    _attest("sonar", _told(SONAR), (TOLD,), "--name quality --data sonar.json --flow payments-api"),
     _attest(
         "override",
         _override,

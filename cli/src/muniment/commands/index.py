@@ -20,6 +20,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "attest sbom": ("attestations", "attest a CycloneDX or SPDX document"),
     "attest provenance": ("attestations", "attest signed in-toto or SLSA provenance"),
     "attest custom": ("attestations", "attest with data of a type of your own"),
+    "attest pull-request": ("attestations", "attest that a pull request was reviewed"),
+    "attest pullrequest": ("attestations", "the same as attest pull-request"),
+    "attest ticket": ("attestations", "attest that tickets exist"),
+    "attest jira": ("attestations", "attest that Jira's tickets exist"),
+    "attest sonar": ("attestations", "attest Sonar's quality gate"),
     "attest override": ("attestations", "replace the verdict of an attestation until a date"),
     # environments
     "snapshot k8s": ("snapshots", "report what runs in a Kubernetes cluster"),
