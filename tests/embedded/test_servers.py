@@ -173,16 +173,17 @@ def test_a_server_that_cannot_start_says_why_with_its_log(tmp_path: Path) -> Non
         Stack(tmp_path / "data", durable=False).start()
 
 
-def test_each_server_comes_back_at_its_address(stack: Stack) -> None:
-    before = (stack.database_url, stack.redis_url, stack.s3)
+def test_each_server_comes_back_at_its_address(tmp_path: Path) -> None:
+    with Stack(tmp_path / "data", durable=False) as stack:  # its own: others hold open connections to the shared one
+        before = (stack.database_url, stack.redis_url, stack.s3)
 
-    stack.restart_postgres(kill=True)
-    stack.stop_seaweedfs()
-    stack.start_seaweedfs()
-    stack.stop_redis()
-    stack.start_redis()
+        stack.restart_postgres(kill=True)
+        stack.stop_seaweedfs()
+        stack.start_seaweedfs()
+        stack.stop_redis()
+        stack.start_redis()
 
-    assert (stack.database_url, stack.redis_url, stack.s3) == before
+        assert (stack.database_url, stack.redis_url, stack.s3) == before
 
 
 def test_a_bucket_is_made_once(stack: Stack) -> None:
