@@ -1,6 +1,5 @@
 """Waivers as GraphQL shows and takes them."""
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from enum import Enum
 from typing import Annotated, TypeAlias
@@ -16,7 +15,7 @@ from api.graphql.ledger import After, Before, First, Last, Receipt
 from api.graphql.nodes import AtMoment, NamedAtMoment, Node, global_id, uuid_in
 from api.graphql.runs import readable_names
 from api.graphql.writes import perform
-from record.access.rules import Action, Caller
+from record.access.rules import Action
 from record.ids import EntryIndex, Fingerprint, WaiverId
 from record.ledger import entries
 from record.moment import Moment
@@ -228,12 +227,14 @@ class WaiverRecorded:
     async def waiver(self, info: Info) -> Waiver | None:
         return await waiver_of(info, info.context.moment, self.waiver_id)
 
+    @classmethod
+    def of(cls, receipt: entries.Receipt) -> "WaiverRecorded":
+        return cls(receipt=Receipt.of(receipt), waiver_id=WaiverId(UUID(receipt.body["waiver_id"])))
+
 
 RequestWaiverResult: TypeAlias = Annotated[WaiverRecorded | Refused, strawberry.union("RequestWaiverResult")]
 AcceptWaiverResult: TypeAlias = Annotated[WaiverRecorded | Refused, strawberry.union("AcceptWaiverResult")]
 RevokeWaiverResult: TypeAlias = Annotated[WaiverRecorded | Refused, strawberry.union("RevokeWaiverResult")]
-
-_Write: TypeAlias = Callable[[Caller, entries.Idempotency | None], Awaitable[entries.Receipt]]
 
 
 @strawberry.type
@@ -252,12 +253,13 @@ class WaiverMutations:
             rule=input.rule,
             requested_for=input.requested_for,
         )
-        return await _recorded(
+        receipt = await perform(
             info,
-            input,
-            input.idempotency_key,
             lambda caller, once: service.request(info.context.record, caller, wish, idempotency=once),
+            input=input,
+            key=input.idempotency_key,
         )
+        return WaiverRecorded.of(receipt)
 
     @strawberry.mutation(
         description="Puts a waiver in force. Needs the role approver for its environment; only people may, and never whoever "
@@ -265,33 +267,30 @@ class WaiverMutations:
     )
     async def accept_waiver(self, info: Info, input: AcceptWaiverInput) -> AcceptWaiverResult:  # noqa: A002
         waiver_id = _waiver_id(input.id)
-        return await _recorded(
+        receipt = await perform(
             info,
-            input,
-            input.idempotency_key,
             lambda caller, once: service.accept(
                 info.context.record, caller, waiver_id, comment=input.comment, idempotency=once
             ),
+            input=input,
+            key=input.idempotency_key,
         )
+        return WaiverRecorded.of(receipt)
 
     @strawberry.mutation(
         description="Declines a waiver, or ends one at once. Whoever requested it may, approvers may, and admins."
     )
     async def revoke_waiver(self, info: Info, input: RevokeWaiverInput) -> RevokeWaiverResult:  # noqa: A002
         waiver_id = _waiver_id(input.id)
-        return await _recorded(
+        receipt = await perform(
             info,
-            input,
-            input.idempotency_key,
             lambda caller, once: service.revoke(
                 info.context.record, caller, waiver_id, reason=input.reason, idempotency=once
             ),
+            input=input,
+            key=input.idempotency_key,
         )
-
-
-async def _recorded(info: Info, given: object, key: str | None, write: _Write) -> WaiverRecorded:
-    receipt = await perform(info, write, input=given, key=key)
-    return WaiverRecorded(receipt=Receipt.of(receipt), waiver_id=WaiverId(UUID(receipt.body["waiver_id"])))
+        return WaiverRecorded.of(receipt)
 
 
 def _waiver_id(given: strawberry.ID) -> WaiverId:

@@ -7,7 +7,7 @@ that names it: if we die in between, a sealed row is left that nothing names, an
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -72,8 +72,7 @@ class ChangeNotice:
     enabled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SecretShown:
+class SecretShown(NamedTuple):
     """A receipt, and the secret that is shown this once: None for a repeated request, and where nothing is signed."""
 
     receipt: Receipt
