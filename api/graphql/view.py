@@ -31,7 +31,7 @@ from api.requests import ClientGone, headers_of, negotiated, read_body, refusal_
 from api.wakes import Wakes
 from record.access.rules import Action
 from record.record import Record
-from record.refusals import InvalidInput, NotAllowed, Refusal, TooLarge, Unauthenticated
+from record.refusals import InvalidInput, Refusal, TooLarge, Unauthenticated
 
 JSON: Final = "application/json"
 GRAPHQL_JSON: Final = "application/graphql-response+json"
@@ -147,9 +147,7 @@ class View(GraphQL[Any, None]):
         if length is None or not length.isdigit() or int(length) <= most:
             return most
         recognised = await self._identity.recognise(authorization)
-        try:
-            recognised.caller.require_somewhere(Action.SNAPSHOT)
-        except NotAllowed:
+        if not recognised.caller.may_somewhere(Action.SNAPSHOT):
             return most
         return max(most, self._settings.snapshot_body_bytes_max)
 

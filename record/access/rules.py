@@ -123,10 +123,14 @@ class Caller:
                 + (f" on {names}." if names else ", not narrowed to some flows or environments.")
             )
 
-    def require_somewhere(self, action: Action) -> None:
-        """As `require`, satisfied by a narrowed role: for what belongs to nothing yet, such as evidence bytes."""
+    def may_somewhere(self, action: Action) -> bool:
+        """As `may`, satisfied by a narrowed role: for what belongs to nothing yet, such as evidence bytes."""
         holders = (self.grants, *([] if self.scopes is None else [self.scopes]))
-        if not all(any(action in ALLOWED[grant.role] for grant in held) for held in holders):
+        return all(any(action in ALLOWED[grant.role] for grant in held) for held in holders)
+
+    def require_somewhere(self, action: Action) -> None:
+        """Refuses what `may_somewhere` denies, naming the roles that would do."""
+        if not self.may_somewhere(action):
             raise NotAllowed(f"This key may not {action.value}. Ask an admin for the role {ROLES_FOR[action]}.")
 
     def readable_flows(self) -> frozenset[str] | None:

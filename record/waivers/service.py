@@ -100,7 +100,7 @@ async def revoke(
     idempotency: Idempotency | None = None,
 ) -> Receipt:
     """Ends a waiver, or declines one that nobody has accepted. Whoever requested it may, approvers may, and admins."""
-    if not _may_somewhere(caller, Action.REVIEW):
+    if not caller.may_somewhere(Action.REVIEW):
         caller.require_somewhere(Action.WRITE)
     said = details.checked_text(reason, field="reason").strip()
     if not said:
@@ -116,14 +116,6 @@ async def revoke(
             )
 
     return await _act(record, caller, waiver_id, Act.REVOKE, said, check, idempotency)
-
-
-def _may_somewhere(caller: Caller, action: Action) -> bool:
-    try:
-        caller.require_somewhere(action)
-    except NotAllowed:
-        return False
-    return True
 
 
 Check: TypeAlias = Callable[[Waiver], Awaitable[None]]
