@@ -9,7 +9,6 @@ from typing import Any
 
 from record.approvals.rules import Act, Done, Standing, State, standing
 from record.database import Connection
-from record.environments.rules import Running
 from record.ids import ApprovalId, EntryIndex, EnvironmentId, Fingerprint, FlowId, PrincipalId, TrailId
 from record.moment import Moment
 from record.policies.facts import ApprovalFact
@@ -226,51 +225,3 @@ async def page(
     )
     found = await _with_acts(connection, moment, await connection.fetch(statement, *arguments))
     return found[::-1] if ascending else found
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Where an artifact came from, by one of its reports. `begun_index` is where its trail began."""
-
-    fingerprint: Fingerprint
-    name: str
-    flow_id: FlowId
-    flow: str
-    trail_id: TrailId
-    trail: str
-    template_name: str
-    commit: str | None
-    author: str | None
-    message: str | None
-    begun_index: EntryIndex
-
-
-_REPORTS = """
-SELECT DISTINCT ON (a.fingerprint) a.fingerprint, a.name, a.flow_id, a.flow, a.trail_id, a.trail, a.template_name, a.commit,
-       a.commit_info ->> 'author' AS author, a.commit_info ->> 'message' AS message, t.entry_index AS begun_index
-FROM record.artifacts a
-JOIN record.trails t ON t.org_id = $1 AND t.trail_id = a.trail_id AND t.version = 1
-WHERE a.org_id = $1 AND a.entry_index < $2 AND a.fingerprint = ANY($3::text[]) {unit}
-ORDER BY a.fingerprint, a.entry_index DESC"""
-
-
-async def built(connection: Connection, moment: Moment, fingerprint: Fingerprint) -> Report | None:
-    """The newest report of an artifact, in any flow."""
-    row: Any = await connection.fetchrow(_REPORTS.format(unit=""), moment.org_id, moment.size, [fingerprint])
-    return None if row is None else Report(**row)
-
-
-async def running_before(
-    connection: Connection, moment: Moment, wanted: Report, running: Sequence[Running]
-) -> Report | None:
-    """What runs of the unit that the wanted artifact is of; of several, the one that was built first. None: nothing else does."""
-    rows = await connection.fetch(
-        _REPORTS.format(unit="AND a.fingerprint <> $4 AND a.flow_id = $5 AND a.template_name = $6"),
-        moment.org_id,
-        moment.size,
-        [each.member.fingerprint for each in running],
-        wanted.fingerprint,
-        wanted.flow_id,
-        wanted.template_name,
-    )
-    return min((Report(**row) for row in rows), key=lambda report: report.begun_index, default=None)

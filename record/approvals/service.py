@@ -12,6 +12,7 @@ from record.approvals import queries, rules
 from record.approvals.commits import brought
 from record.approvals.queries import Approval
 from record.approvals.rules import Act, State
+from record.artifacts import queries as artifacts
 from record.clock import to_rfc3339
 from record.details import Commit
 from record.environments.service import archived, environment_named
@@ -212,7 +213,7 @@ async def _requested(record: Record, caller: Caller, wish: RequestApproval) -> d
     now = record.clock.now()
     async with record.database.connection(caller.org_id) as connection:
         moment = Moment.latest(caller.org_id, now)
-        known = await queries.built(connection, moment, fingerprint)
+        known = await artifacts.built(connection, moment, fingerprint)
         brings = await brought(connection, moment, environment, known, wish.commits)
     name = wish.name or (fingerprint if known is None else known.name)
     body: dict[str, Any] = {

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from record import details
 from record.access.rules import Action, Caller
 from record.access.service.second_person import require_second_person
-from record.approvals import queries as approvals
+from record.artifacts import queries as artifacts
 from record.clock import to_rfc3339
 from record.environments.service import archived, environment_named
 from record.ids import POLICY_NAME, WaiverId, checked_fingerprint, checked_name, uuid7
@@ -186,7 +186,7 @@ async def _artifact(record: Record, caller: Caller, wish: RequestWaiver) -> dict
     if name is None:
         moment = Moment.latest(caller.org_id, record.clock.now())
         async with record.database.connection(caller.org_id) as connection:
-            known = await approvals.built(connection, moment, fingerprint)
+            known = await artifacts.built(connection, moment, fingerprint)
         name = fingerprint if known is None else known.name
     return {"fingerprint": fingerprint, "name": details.checked_text(name, field="artifact name", most=1_024)}
 
