@@ -301,8 +301,7 @@ async def approval_queue(
 ) -> Connection[Approval]:
     """`Record.approvals`: in a state or in any, for an environment or for each that the caller may read."""
     context, moment = info.context, root.moment
-    most = context.record.settings.page_size_max
-    want = wanted("approvals", first=first, after=after, last=last, before=before, most=most)
+    want = wanted(info, "approvals", first=first, after=after, last=last, before=before)
     names = await readable_names(info, moment, environment)
     if state is ApprovalState.EXPIRED:
         context.look_outside()  # time alone brings others here

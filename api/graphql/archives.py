@@ -169,8 +169,7 @@ async def archive_page(
     """Archives, the last requested first: those that the caller may see."""
     caller = info.context.caller
     caller.require_somewhere(Action.ARCHIVE)
-    most = info.context.record.settings.page_size_max
-    want = wanted("archives", first=first, after=after, last=last, before=before, most=most)
+    want = wanted(info, "archives", first=first, after=after, last=last, before=before)
     older, newer = index_key(want.after), index_key(want.before)
     if want.backward and newer is None:
         newer = -1

@@ -133,8 +133,7 @@ class ControlCompliance:
         last: int | None,
         before: str | None,
     ) -> Connection[TestedChange]:
-        most = info.context.record.settings.page_size_max
-        want = wanted("changes", first=first, after=after, last=last, before=before, most=most)
+        want = wanted(info, "changes", first=first, after=after, last=last, before=before)
         rows = (
             self.report.members(
                 self.row,
@@ -202,8 +201,7 @@ class ComplianceReport:
         before: Before = None,
         mapped: Annotated[bool, strawberry.argument(description="Only those that are tested.")] = True,
     ) -> Connection[ControlCompliance]:
-        most = info.context.record.settings.page_size_max
-        want = wanted("controls", first=first, after=after, last=last, before=before, most=most)
+        want = wanted(info, "controls", first=first, after=after, last=last, before=before)
         start, end = index_key(want.after), index_key(want.before)
         async with info.context.record.database.connection(self.moment.org_id) as connection:
             rows = await queries.controls(

@@ -100,7 +100,7 @@ class Control(Node):
 
     @strawberry.field(description="What it was mapped to, the newest first.")
     async def mappings(self, info: Info, first: int = 20) -> list[ControlMapping]:
-        limit = page_size(first, most=info.context.record.settings.page_size_max)
+        limit = page_size(info, first)
         async with info.context.record.database.connection(self.moment.org_id) as connection:
             found = await queries.mapping_versions(
                 connection, self.moment, self.row.framework_id, self.control, limit=limit
@@ -175,8 +175,7 @@ class Framework(Node):
         before: Before = None,
         mapped: Annotated[bool, strawberry.argument(description="Only those that are mapped to something.")] = False,
     ) -> Connection[Control]:
-        most = info.context.record.settings.page_size_max
-        want = wanted("controls", first=first, after=after, last=last, before=before, most=most)
+        want = wanted(info, "controls", first=first, after=after, last=last, before=before)
         start, end = index_key(want.after), index_key(want.before)
         async with info.context.record.database.connection(self.moment.org_id) as connection:
             rows = await queries.controls(
@@ -198,7 +197,7 @@ class Framework(Node):
 
     @strawberry.field(description="Its versions, the newest first.")
     async def versions(self, info: Info, first: int = 20) -> list[FrameworkVersion]:
-        limit = page_size(first, most=info.context.record.settings.page_size_max)
+        limit = page_size(info, first)
         async with info.context.record.database.connection(self.moment.org_id) as connection:
             found = await queries.versions(connection, self.moment, self.row.framework_id, limit=limit)
         return [FrameworkVersion.of(row) for row in found]
@@ -249,8 +248,7 @@ async def framework_page(
 ) -> Connection[Framework]:
     """Frameworks by name."""
     info.context.caller.require_somewhere(Action.READ)
-    most = info.context.record.settings.page_size_max
-    want = wanted("frameworks", first=first, after=after, last=last, before=before, most=most)
+    want = wanted(info, "frameworks", first=first, after=after, last=last, before=before)
     async with info.context.record.database.connection(moment.org_id) as connection:
         rows = await queries.page(
             connection,

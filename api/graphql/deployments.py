@@ -174,14 +174,7 @@ async def deployment_page(
     before: str | None,
 ) -> Connection[Deployment]:
     """Deployments to these environments, the last reported first."""
-    want = wanted(
-        "deployments",
-        first=first,
-        after=after,
-        last=last,
-        before=before,
-        most=info.context.record.settings.page_size_max,
-    )
+    want = wanted(info, "deployments", first=first, after=after, last=last, before=before)
     start, end = index_key(want.after), index_key(want.before)
     async with info.context.record.database.connection(moment.org_id) as connection:
         rows = await queries.page(

@@ -75,8 +75,7 @@ async def drift_event_page(
     before: str | None,
 ) -> Connection[DriftEvent]:
     """The moments at which a drift began in these environments, none of them logical, the newest first."""
-    most = info.context.record.settings.page_size_max
-    want = wanted("driftEvents", first=first, after=after, last=last, before=before, most=most)
+    want = wanted(info, "driftEvents", first=first, after=after, last=last, before=before)
     start, end = _place(want.after, "after"), _place(want.before, "before")
     async with info.context.record.database.connection(moment.org_id) as connection:
         page = await queries.page(

@@ -112,8 +112,7 @@ class Environment(Node):
     async def snapshots(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[Snapshot]:
-        most = info.context.record.settings.page_size_max
-        want = wanted("snapshots", first=first, after=after, last=last, before=before, most=most)
+        want = wanted(info, "snapshots", first=first, after=after, last=last, before=before)
         start, end = index_key(want.after), index_key(want.before)
         async with info.context.record.database.connection(self.moment.org_id) as connection:
             rows = await snapshots.page(
@@ -150,8 +149,7 @@ class Environment(Node):
         last: Last = None,
         before: Before = None,
     ) -> Connection[EnvironmentEvent]:
-        most = info.context.record.settings.page_size_max
-        want = wanted("changes", first=first, after=after, last=last, before=before, most=most)
+        want = wanted(info, "changes", first=first, after=after, last=last, before=before)
         start, end = event_place(want.after), event_place(want.before)
         async with info.context.record.database.connection(self.moment.org_id) as connection:
             sizes: list[LedgerSize | None] = [
@@ -285,8 +283,7 @@ async def environment_page(
     archived: bool = False,
 ) -> Connection[Environment]:
     """Environments by name: those that the caller may read, the archived ones only when asked."""
-    most = info.context.record.settings.page_size_max
-    want = wanted("environments", first=first, after=after, last=last, before=before, most=most)
+    want = wanted(info, "environments", first=first, after=after, last=last, before=before)
     async with info.context.record.database.connection(moment.org_id) as connection:
         rows = await queries.page(
             connection,

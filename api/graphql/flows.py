@@ -47,7 +47,7 @@ class Flow(Node):
 
     @strawberry.field(description="Earlier and present templates, the newest first.")
     async def templates(self, info: Info, first: int = 20) -> list[TemplateVersion]:
-        limit = page_size(first, most=info.context.record.settings.page_size_max)
+        limit = page_size(info, first)
         async with info.context.record.database.connection(self.moment.org_id) as connection:
             found = await queries.template_versions(connection, self.moment, self.row.flow_id, limit=limit)
         return [TemplateVersion(version=t.version, source=t.source, entry_index=t.entry_index) for t in found]
@@ -63,8 +63,7 @@ class Flow(Node):
     async def trails(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[Trail]:
-        most = info.context.record.settings.page_size_max
-        want = wanted("trails", first=first, after=after, last=last, before=before, most=most)
+        want = wanted(info, "trails", first=first, after=after, last=last, before=before)
         async with info.context.record.database.connection(self.moment.org_id) as connection:
             rows = await trails.page(
                 connection,
@@ -123,8 +122,7 @@ async def flow_page(
     info: Info, moment: Moment, *, first: int | None, after: str | None, last: int | None, before: str | None
 ) -> Connection[Flow]:
     """Flows by name: those that the caller may read."""
-    most = info.context.record.settings.page_size_max
-    want = wanted("flows", first=first, after=after, last=last, before=before, most=most)
+    want = wanted(info, "flows", first=first, after=after, last=last, before=before)
     async with info.context.record.database.connection(moment.org_id) as connection:
         rows = await queries.page(
             connection,

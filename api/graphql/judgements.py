@@ -120,8 +120,7 @@ async def judgements_of(
     before: str | None,
 ) -> Connection[Judgement]:
     """Judgements of one subject, the newest first."""
-    most = info.context.record.settings.page_size_max
-    want = wanted("judgements", first=first, after=after, last=last, before=before, most=most)
+    want = wanted(info, "judgements", first=first, after=after, last=last, before=before)
     start, end = index_key(want.after), index_key(want.before)
     async with info.context.record.database.connection(moment.org_id) as connection:
         rows = await queries.page(
@@ -148,8 +147,7 @@ async def judgements_lately(
     before: str | None,
 ) -> Connection[Judgement]:
     """Every change of a verdict that the caller may read, the newest first."""
-    most = info.context.record.settings.page_size_max
-    want = wanted("changes of verdicts", first=first, after=after, last=last, before=before, most=most)
+    want = wanted(info, "changes of verdicts", first=first, after=after, last=last, before=before)
     start, end = index_key(want.after), index_key(want.before)
     caller = info.context.caller
     async with info.context.record.database.connection(moment.org_id) as connection:

@@ -83,7 +83,7 @@ class Delivery(Node):
 
     @strawberry.field(description="Its attempts, the last first.")
     async def attempts(self, info: Info, first: int = 20) -> list[DeliveryAttempt]:
-        limit = page_size(first, most=info.context.record.settings.page_size_max)
+        limit = page_size(info, first)
         org_id = info.context.caller.org_id
         async with info.context.record.database.connection(org_id) as connection:
             found = await queries.attempts(connection, org_id, self.row.delivery_id, limit=limit)
@@ -166,8 +166,7 @@ class Notice(Node):
     ) -> Connection[Delivery]:
         info.context.look_outside()
         org_id = info.context.caller.org_id
-        most = info.context.record.settings.page_size_max
-        want = wanted("deliveries", first=first, after=after, last=last, before=before, most=most)
+        want = wanted(info, "deliveries", first=first, after=after, last=last, before=before)
         newer = index_key(want.before)
         async with info.context.record.database.connection(org_id) as connection:
             rows = await queries.deliveries_page(
@@ -240,8 +239,7 @@ async def notice_page(
 ) -> Connection[Notice]:
     """Notices by name."""
     info.context.caller.require(Action.ADMINISTER)
-    most = info.context.record.settings.page_size_max
-    want = wanted("notices", first=first, after=after, last=last, before=before, most=most)
+    want = wanted(info, "notices", first=first, after=after, last=last, before=before)
     async with info.context.record.database.connection(moment.org_id) as connection:
         rows = await queries.page(
             connection,

@@ -103,9 +103,7 @@ def running_page(
     before: str | None,
 ) -> Connection[RunningArtifact]:
     """A page of what runs, by name."""
-    want = wanted(
-        "running", first=first, after=after, last=last, before=before, most=info.context.record.settings.page_size_max
-    )
+    want = wanted(info, "running", first=first, after=after, last=last, before=before)
     rows = [
         each
         for each in running

@@ -131,7 +131,7 @@ async def waivers_asked(
     before: Before = None,
 ) -> Connection[Waiver]:
     """`Record.waivers`: in a state or in any, in an environment or in each that the caller may read."""
-    want = _wanted(info, first=first, after=after, last=last, before=before)
+    want = wanted(info, "waivers", first=first, after=after, last=last, before=before)
     names = await readable_names(info, root.moment, environment)
     return await _page(info, root.moment, want, names, state)
 
@@ -146,13 +146,8 @@ async def waivers_of_environment(
     before: Before = None,
 ) -> Connection[Waiver]:
     """`Environment.waivers`."""
-    want = _wanted(info, first=first, after=after, last=last, before=before)
+    want = wanted(info, "waivers", first=first, after=after, last=last, before=before)
     return await _page(info, root.moment, want, frozenset({root.name}), state)
-
-
-def _wanted(info: Info, *, first: int | None, after: str | None, last: int | None, before: str | None) -> Wanted:
-    most = info.context.record.settings.page_size_max
-    return wanted("waivers", first=first, after=after, last=last, before=before, most=most)
 
 
 async def _page(
