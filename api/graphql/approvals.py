@@ -8,7 +8,7 @@ import strawberry
 from strawberry import Parent
 
 from api.graphql.artifacts import Artifact, artifact_of
-from api.graphql.connections import Connection, connect, index_key, wanted
+from api.graphql.connections import Connection, connect, wanted
 from api.graphql.context import Info
 from api.graphql.ledger import After, Before, First, Last
 from api.graphql.loaders import loaders_at
@@ -305,7 +305,6 @@ async def approval_queue(
     names = await readable_names(info, moment, environment)
     if state is ApprovalState.EXPIRED:
         context.look_outside()  # time alone brings others here
-    start, end = index_key(want.after), index_key(want.before)
     async with context.record.database.connection(moment.org_id) as connection:
         rows = await queries.page(
             connection,
@@ -313,7 +312,7 @@ async def approval_queue(
             limit=want.fetch,
             environments=names,
             state=None if state is None else State(state.value),
-            older_than=None if start is None else EntryIndex(start),
-            newer_than=EntryIndex(-1 if end is None else end) if want.backward else None,
+            older_than=want.older_than,
+            newer_than=want.newer_than,
         )
     return connect(rows, want, key=lambda row: row.entry_index, node=lambda row: Approval.of(info, row, moment))

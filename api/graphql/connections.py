@@ -14,6 +14,7 @@ import strawberry
 
 from api.graphql.context import Info
 from api.graphql.limits import PAGE_SIZE_DEFAULT
+from record.ids import EntryIndex
 from record.refusals import InvalidInput
 
 Item = TypeVar("Item")
@@ -59,6 +60,20 @@ class Wanted:
     def fetch(self) -> int:
         """How many rows to read: one more than wanted."""
         return self.limit + 1
+
+    @property
+    def older_than(self) -> EntryIndex | None:
+        """In a list by entry index, or by number, the newest first: what the page lies below. None: begin with the newest."""
+        key = index_key(self.after)
+        return None if key is None else EntryIndex(key)
+
+    @property
+    def newer_than(self) -> EntryIndex | None:
+        """In such a list, what a page that is read backward lies above: from the end, above nothing."""
+        if not self.backward:
+            return None
+        key = index_key(self.before)
+        return EntryIndex(-1 if key is None else key)
 
 
 def wanted(

@@ -10,7 +10,7 @@ import strawberry
 
 from api.graphql.approvals import DeploymentApproval, approvals_of_deployment
 from api.graphql.artifacts import Artifact, artifact_of
-from api.graphql.connections import Connection, connect, index_key, wanted
+from api.graphql.connections import Connection, connect, wanted
 from api.graphql.context import Info
 from api.graphql.errors import Refused
 from api.graphql.ledger import Receipt
@@ -175,15 +175,14 @@ async def deployment_page(
 ) -> Connection[Deployment]:
     """Deployments to these environments, the last reported first."""
     want = wanted(info, "deployments", first=first, after=after, last=last, before=before)
-    start, end = index_key(want.after), index_key(want.before)
     async with info.context.record.database.connection(moment.org_id) as connection:
         rows = await queries.page(
             connection,
             moment,
             environments,
             limit=want.fetch,
-            older_than=None if start is None else EntryIndex(start),
-            newer_than=EntryIndex(-1 if end is None else end) if want.backward else None,
+            older_than=want.older_than,
+            newer_than=want.newer_than,
         )
     return connect(rows, want, key=lambda row: row.entry_index, node=lambda row: Deployment.of(row, moment))
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import strawberry
 
-from api.graphql.connections import Connection, connect, index_key, wanted
+from api.graphql.connections import Connection, connect, wanted
 from api.graphql.context import Info
 from api.graphql.deployments import Deployment, Drift, deployment_page, drift_of
 from api.graphql.drift_events import DriftEvent, drift_event_page
@@ -113,15 +113,14 @@ class Environment(Node):
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[Snapshot]:
         want = wanted(info, "snapshots", first=first, after=after, last=last, before=before)
-        start, end = index_key(want.after), index_key(want.before)
         async with info.context.record.database.connection(self.moment.org_id) as connection:
             rows = await snapshots.page(
                 connection,
                 self.moment,
                 self.row.environment_id,
                 limit=want.fetch,
-                older_than=None if start is None else EntryIndex(start),
-                newer_than=EntryIndex(-1 if end is None else end) if want.backward else None,
+                older_than=want.older_than,
+                newer_than=want.newer_than,
             )
         return connect(
             rows, want, key=lambda row: row.entry_index, node=lambda row: Snapshot.of([row], self.row, self.moment)

@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 
 import strawberry
 
-from api.graphql.connections import Connection, connect, index_key, page_size, wanted
+from api.graphql.connections import Connection, connect, page_size, wanted
 from api.graphql.context import Info
 from api.graphql.errors import Refused
 from api.graphql.ledger import After, Before, First, Last, Receipt
@@ -70,8 +70,8 @@ class Flow(Node):
                 self.moment,
                 self.row.flow_id,
                 limit=want.fetch,
-                older_than=_older_than(want.after, backward=want.backward),
-                newer_than=_newer_than(want.before, backward=want.backward),
+                older_than=want.older_than,
+                newer_than=want.newer_than,
             )
             await loaders_at(info, self.moment).read_ahead(connection, rows)
         return connect(rows, want, key=lambda row: row.begun_index, node=lambda row: Trail.of(row, self.moment))
@@ -94,19 +94,6 @@ class Flow(Node):
             row=row,
             moment=moment,
         )
-
-
-def _older_than(after: str | None, *, backward: bool) -> EntryIndex | None:
-    key = None if backward else index_key(after)
-    return None if key is None else EntryIndex(key)
-
-
-def _newer_than(before: str | None, *, backward: bool) -> EntryIndex | None:
-    """Paging backward from the end begins below every trail."""
-    key = index_key(before)
-    if not backward:
-        return None
-    return EntryIndex(-1 if key is None else key)
 
 
 async def flow_named(info: Info, moment: Moment, name: str) -> Flow | None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import strawberry
 
-from api.graphql.connections import Connection, connect, index_key, page_size, wanted
+from api.graphql.connections import Connection, connect, page_size, wanted
 from api.graphql.context import Info
 from api.graphql.errors import Refused
 from api.graphql.ledger import After, Before, First, Last, Receipt
@@ -167,15 +167,14 @@ class Notice(Node):
         info.context.look_outside()
         org_id = info.context.caller.org_id
         want = wanted(info, "deliveries", first=first, after=after, last=last, before=before)
-        newer = index_key(want.before)
         async with info.context.record.database.connection(org_id) as connection:
             rows = await queries.deliveries_page(
                 connection,
                 org_id,
                 self.row.notice_id,
                 limit=want.fetch,
-                older_than=index_key(want.after),
-                newer_than=-1 if want.backward and newer is None else newer,
+                older_than=want.older_than,
+                newer_than=want.newer_than,
                 outcome=None if status in (None, DeliveryStatus.WAITING) else Outcome[status.name],
                 waiting=status is DeliveryStatus.WAITING,
             )

@@ -8,7 +8,7 @@ from uuid import UUID
 import strawberry
 from strawberry import Parent
 
-from api.graphql.connections import Connection, Wanted, connect, index_key, wanted
+from api.graphql.connections import Connection, Wanted, connect, wanted
 from api.graphql.context import Info
 from api.graphql.errors import Refused
 from api.graphql.ledger import After, Before, First, Last, Receipt
@@ -157,7 +157,6 @@ async def _page(
     context = info.context
     if state is WaiverState.EXPIRED:
         context.look_outside()  # time alone brings others here
-    start, end = index_key(want.after), index_key(want.before)
     async with context.record.database.connection(moment.org_id) as connection:
         rows = await queries.page(
             connection,
@@ -165,8 +164,8 @@ async def _page(
             limit=want.fetch,
             environments=names,
             state=None if state is None else State(state.value),
-            older_than=None if start is None else EntryIndex(start),
-            newer_than=EntryIndex(-1 if end is None else end) if want.backward else None,
+            older_than=want.older_than,
+            newer_than=want.newer_than,
         )
     return connect(rows, want, key=lambda row: row.entry_index, node=lambda row: Waiver.of(info, row, moment))
 
