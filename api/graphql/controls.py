@@ -1,12 +1,13 @@
 """Frameworks, controls and their mappings as GraphQL shows them. How they are recorded is `mapping`'s affair."""
 
+from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
 from typing import Annotated
 
 import strawberry
 
-from api.graphql.connections import Connection, connect, index_key, page_size, wanted
+from api.graphql.connections import Connection, Item, Wanted, connect, index_key, page_size, wanted
 from api.graphql.context import Info
 from api.graphql.ledger import After, Before, First, Last
 from api.graphql.nodes import Node, global_id
@@ -176,18 +177,9 @@ class Framework(Node):
         mapped: Annotated[bool, strawberry.argument(description="Only those that are mapped to something.")] = False,
     ) -> Connection[Control]:
         want = wanted(info, "controls", first=first, after=after, last=last, before=before)
-        start, end = index_key(want.after), index_key(want.before)
-        async with info.context.record.database.connection(self.moment.org_id) as connection:
-            rows = await queries.controls(
-                connection,
-                self.moment,
-                self.row,
-                limit=want.fetch,
-                after=-1 if start is None else start,
-                before=(2**31 - 1 if end is None else end) if want.backward else None,
-                mapped=mapped,
-            )
-        return connect(rows, want, key=lambda row: row.position, node=lambda row: Control.of(row, self.moment))
+        return await control_page(
+            info, self.moment, self.row, want, mapped=mapped, node=lambda row: Control.of(row, self.moment)
+        )
 
     @strawberry.field(description="The control of this id; null when there is none.")
     async def control(self, info: Info, control: str) -> Control | None:
@@ -219,6 +211,30 @@ class Framework(Node):
             row=row,
             moment=moment,
         )
+
+
+async def control_page(
+    info: Info,
+    moment: Moment,
+    framework: queries.Framework,
+    want: Wanted,
+    *,
+    mapped: bool,
+    node: Callable[[queries.Control], Item],
+) -> Connection[Item]:
+    """Controls of a framework in its order, each as `node` shows it; with `mapped`, only those that are mapped to something."""
+    start, end = index_key(want.after), index_key(want.before)
+    async with info.context.record.database.connection(moment.org_id) as connection:
+        rows = await queries.controls(
+            connection,
+            moment,
+            framework,
+            limit=want.fetch,
+            after=-1 if start is None else start,
+            before=(2**31 - 1 if end is None else end) if want.backward else None,
+            mapped=mapped,
+        )
+    return connect(rows, want, key=lambda row: row.position, node=node)
 
 
 async def framework_named(info: Info, moment: Moment, name: str) -> Framework | None:
