@@ -17,7 +17,6 @@ from record.clock import to_rfc3339
 from record.details import Commit
 from record.environments.service import archived, environment_named
 from record.ids import ApprovalId, checked_fingerprint, uuid7
-from record.ledger.append import AlreadyRecorded
 from record.ledger.entries import Draft, Idempotency, Receipt
 from record.moment import Moment
 from record.people import may_be_one
@@ -162,7 +161,8 @@ async def _act(
     idempotency: Idempotency | None,
 ) -> Receipt:
     """Records the next act of a request. If another one was recorded meanwhile, decides again by what that left behind."""
-    while True:
+
+    async def decide() -> list[Draft]:
         approval = await _known(record, caller, approval_id)
         await check(approval)
         state = approval.standing(record.clock.now()).state
@@ -174,10 +174,9 @@ async def _act(
             "comment": comment,
         }
         kind = "approval.withdrawn" if act is Act.WITHDRAW else "approval.reviewed"
-        try:
-            return await record.ledger.append(caller, Draft(kind, body), idempotency=idempotency)
-        except AlreadyRecorded:
-            continue
+        return [Draft(kind, body)]
+
+    return await record.ledger.append_next(caller, decide, idempotency=idempotency)
 
 
 async def _known(record: Record, caller: Caller, approval_id: ApprovalId) -> Approval:

@@ -85,7 +85,8 @@ async def change(
 ) -> Receipt:
     """Records the environment anew. Archiving is a change too: nothing is ever deleted, and it can be taken back."""
     caller.require(Action.WRITE, environment=wish.name)
-    while True:
+
+    async def decide() -> list[Draft]:
         environment = await environment_named(record, caller, wish.name)
         if environment.archived and wish.archived is not False:
             raise archived(environment)
@@ -105,10 +106,9 @@ async def change(
         if wish.archived is not None:
             body["archived"] = wish.archived
         kind = "environment.archived" if wish.archived else "environment.changed"
-        try:
-            return await record.ledger.append(caller, Draft(kind, body), idempotency=idempotency)
-        except AlreadyRecorded:
-            continue  # somebody changed it in between: build on that
+        return [Draft(kind, body)]
+
+    return await record.ledger.append_next(caller, decide, idempotency=idempotency)
 
 
 async def archive(record: Record, caller: Caller, name: str, *, idempotency: Idempotency | None = None) -> Receipt:

@@ -75,7 +75,8 @@ async def change(
 ) -> Receipt:
     """Records the flow anew. A template whose text differs gets the next number and is in force for trails begun from now on."""
     caller.require(Action.WRITE, flow=wish.name)
-    while True:
+
+    async def decide() -> list[Draft]:
         flow = await _named(record, caller, wish.name)
         body: dict[str, Any] = {
             "flow_id": str(flow.flow_id),
@@ -91,10 +92,9 @@ async def change(
             await _check_house_rules(record, caller, parsed, name=None)
             body["template_version"] = flow.template_version + 1
             body["template"] = {"source": wish.template, "parsed": templates.to_json(parsed)}
-        try:
-            return await record.ledger.append(caller, Draft("flow.changed", body), idempotency=idempotency)
-        except AlreadyRecorded:
-            continue  # somebody changed the flow in between: read it again and build on that
+        return [Draft("flow.changed", body)]
+
+    return await record.ledger.append_next(caller, decide, idempotency=idempotency)
 
 
 async def _named(record: Record, caller: Caller, name: str) -> queries.Flow:

@@ -12,7 +12,6 @@ from record.artifacts import queries as artifacts
 from record.clock import to_rfc3339
 from record.environments.service import archived, environment_named
 from record.ids import POLICY_NAME, WaiverId, checked_fingerprint, checked_name, uuid7
-from record.ledger.append import AlreadyRecorded
 from record.ledger.entries import Draft, Idempotency, Receipt
 from record.moment import Moment
 from record.policies import queries as policies
@@ -132,7 +131,8 @@ async def _act(
     idempotency: Idempotency | None,
 ) -> Receipt:
     """Records the next act of a waiver. If another one was recorded meanwhile, decides again by what that left behind."""
-    while True:
+
+    async def decide() -> list[Draft]:
         waiver = await _known(record, caller, waiver_id)
         await check(waiver)
         state = waiver.state(record.clock.now())
@@ -148,10 +148,9 @@ async def _act(
         told = {"fingerprint": waiver.fingerprint, "name": waiver.name, "policy": waiver.policy, "rule": waiver.rule}
         body |= {key: value for key, value in told.items() if value is not None}
         kind = "waiver.accepted" if act is Act.ACCEPT else "waiver.revoked"
-        try:
-            return await record.ledger.append(caller, Draft(kind, body), idempotency=idempotency)
-        except AlreadyRecorded:
-            continue
+        return [Draft(kind, body)]
+
+    return await record.ledger.append_next(caller, decide, idempotency=idempotency)
 
 
 async def _known(record: Record, caller: Caller, waiver_id: WaiverId) -> Waiver:
