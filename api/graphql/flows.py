@@ -10,7 +10,7 @@ from api.graphql.connections import Connection, connect, page_size, wanted
 from api.graphql.context import Info
 from api.graphql.errors import Refused
 from api.graphql.ledger import After, Before, First, Last, Receipt
-from api.graphql.links import object_of
+from api.graphql.links import tags_of
 from api.graphql.loaders import loaders_at
 from api.graphql.nodes import Node, global_id
 from api.graphql.scalars import Json
@@ -181,7 +181,7 @@ class FlowMutations:
             name=input.name,
             description=input.description,
             template=templates.STARTER_SDLC if input.starter is Starter.SDLC else input.template,
-            tags=_tags(input.tags) or {},
+            tags=tags_of(input.tags) or {},
             public=input.public,
         )
         receipt = await perform(
@@ -198,7 +198,7 @@ class FlowMutations:
             name=input.name,
             description=input.description,
             template=input.template,
-            tags=_tags(input.tags),
+            tags=tags_of(input.tags),
             public=input.public,
         )
         receipt = await perform(
@@ -208,12 +208,3 @@ class FlowMutations:
             key=input.idempotency_key,
         )
         return FlowRecorded(receipt=Receipt.of(receipt), name=receipt.body["name"])
-
-
-def _tags(given: Json | None) -> dict[str, str] | None:
-    if given is None:
-        return None
-    tags = object_of(given, field="tags")
-    if not all(isinstance(value, str) for value in tags.values()):
-        raise InvalidInput('A tag\'s value is not a text. Write tags as {"team": "platform"}.', field="tags")
-    return tags
