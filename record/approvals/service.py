@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from record import details
 from record.access.rules import Action, Caller
-from record.access.service.second_person import require_second_person
+from record.access.service.second_person import require_person, require_second_person, require_somebody_behind
 from record.approvals import queries, rules
 from record.approvals.commits import brought
 from record.approvals.queries import Approval
@@ -28,7 +28,8 @@ from record.refusals import InvalidInput, NotAllowed, NotFound
 class RequestApproval:
     """`commits` are what git says is new since what runs there; the record adds those that it knows itself.
 
-    `requested_for` is the person behind a pipeline, who may then not review it. Without `expires_at` it never expires.
+    `requested_for` is the person behind a pipeline, who may then not review it; a service account has to name one. Without
+    `expires_at` it never expires.
     """
 
     environment: str
@@ -120,6 +121,8 @@ async def report(
     """
     wanted = wish.request
     caller.require(Action.REVIEW, environment=wanted.environment)
+    if wish.approved_by is None:
+        await require_person(record, caller, remedy="Say who approved it (approvedBy).")
     approver = (
         caller.principal if wish.approved_by is None else details.checked_person(wish.approved_by, field="approvedBy")
     )
@@ -208,6 +211,7 @@ async def _requested(record: Record, caller: Caller, wish: RequestApproval) -> d
     environment = await environment_named(record, caller, wish.environment)
     if environment.archived:
         raise archived(environment)
+    await require_somebody_behind(record, caller, wish.requested_for, what="approval")
     fingerprint = checked_fingerprint(wish.fingerprint)
     now = record.clock.now()
     async with record.database.connection(caller.org_id) as connection:
