@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from record import details
 from record.access.rules import Action, Caller
@@ -196,14 +196,21 @@ async def _known(record: Record, caller: Caller, approval_id: ApprovalId) -> App
 def _named(approval: Approval | Mapping[str, Any]) -> dict[str, Any]:
     """What an act's entry says of its request, so that it can be read by itself."""
     if isinstance(approval, Approval):
-        approval = {
+        known = {
             "approval_id": str(approval.approval_id),
             "environment_id": str(approval.environment_id),
             "environment": approval.environment,
             "fingerprint": approval.fingerprint,
             "name": approval.name,
+            "flow": approval.flow,
+            "trail": approval.trail,
         }
-    return {key: approval[key] for key in ("approval_id", "environment_id", "environment", "fingerprint", "name")}
+        approval = {key: value for key, value in known.items() if value is not None}
+    return {key: approval[key] for key in _NAMED if key in approval}
+
+
+_NAMED: Final = ("approval_id", "environment_id", "environment", "fingerprint", "name", "flow", "trail")
+"""The flow and the trail only of an artifact that is known in one."""
 
 
 async def _requested(record: Record, caller: Caller, wish: RequestApproval) -> dict[str, Any]:
