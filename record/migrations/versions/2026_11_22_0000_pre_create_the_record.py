@@ -694,6 +694,13 @@ STATEMENTS = (
     at TIMESTAMP WITH TIME ZONE NOT NULL,
     PRIMARY KEY (org_id, environment_id)
 )""",
+    """CREATE TABLE ops.evidence_uploads (
+    org_id UUID NOT NULL,
+    digest VARCHAR NOT NULL,
+    principal_id UUID NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (org_id, digest, principal_id)
+)""",
     """CREATE TABLE ops.jobs (
     org_id UUID NOT NULL,
     job_id UUID NOT NULL,
