@@ -65,16 +65,13 @@ class Flow(Node):
     ) -> Connection[Trail]:
         most = info.context.record.settings.page_size_max
         want = wanted("trails", first=first, after=after, last=last, before=before, most=most)
-        async with info.context.record.database.connection(self.moment.org_id) as connection:
-            rows = await trails.page(
-                connection,
-                self.moment,
-                self.row.flow_id,
-                limit=want.fetch,
-                older_than=_older_than(want.after, backward=want.backward),
-                newer_than=_newer_than(want.before, backward=want.backward),
-            )
-            await loaders_at(info, self.moment).read_ahead(connection, rows)
+        asked = trails.Stretch(
+            self.row.flow_id,
+            want.fetch,
+            _older_than(want.after, backward=want.backward),
+            _newer_than(want.before, backward=want.backward),
+        )
+        rows = await loaders_at(info, self.moment).pages_of_trails.load(asked)
         return connect(rows, want, key=lambda row: row.begun_index, node=lambda row: Trail.of(row, self.moment))
 
     @classmethod

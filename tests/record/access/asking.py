@@ -166,6 +166,7 @@ QUESTIONS: dict[str, Question] = {
     "trails.by_name": lambda c, m, k: trails.by_name(c, m, NAMES, "t1"),
     "trails.by_ids": lambda c, m, k: trails.by_ids(c, m, [k.trail_id]),
     "trails.page": lambda c, m, k: trails.page(c, m, k.flow_id, limit=10),
+    "trails.pages": lambda c, m, k: trails.pages(c, m, [trails.Stretch(k.flow_id, 10, None, None)]),
     "trails.place": lambda c, m, k: trails.place(c, m, NAMES, "t1"),
     "waivers.by_ids": lambda c, m, k: waivers.by_ids(c, m, [k.waiver.waiver_id]),
     "waivers.page": lambda c, m, k: waivers.page(c, m, limit=9),
