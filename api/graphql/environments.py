@@ -76,8 +76,8 @@ class Environment(Node):
         return [row for row in found if row is not None]
 
     @strawberry.field(
-        description="When it last reported, changed or not; of a logical one, the part that is silent longest. At a past moment, to "
-        "the hour: amid reports without a change, that moment itself."
+        description="When it last reported, changed or not; of a logical one, the part that is silent longest. At a past moment, "
+        "to the hour: amid reports without a change, that moment itself."
     )
     async def last_reported_at(self, info: Info) -> datetime | None:
         info.context.look_outside()

@@ -24,6 +24,7 @@ from record.controls.queries import Control, Framework
 from record.controls.reports import CONTROLS_MAX, framework_named
 from record.controls.rules import Change, ChangeKind
 from record.database import Connection, Database
+from record.deployments.queries import grace_of
 from record.environments import queries as environments
 from record.ids import EnvironmentId, Fingerprint, LedgerSize, TrailId
 from record.moment import Moment
@@ -112,6 +113,10 @@ ORDER BY m.fingerprint LIMIT $7"""
 _DEPLOYMENTS: Final = """
 SELECT entry_index FROM record.deployments
 WHERE org_id = $1 AND environment_id = ANY($3::uuid[]) AND fingerprint = ANY($4::text[]) AND entry_index < $2"""
+
+_DEPLOYED: Final = """
+SELECT entry_index FROM record.deployments
+WHERE org_id = $1 AND environment_id = $3 AND entry_index < $2 AND deployed_at >= $4 AND deployed_at < $5"""
 
 _OF_ARTIFACT: Final = """
 SELECT d.entry_index, d.environment_id, NULL::int AS number FROM record.deployments d
@@ -251,12 +256,17 @@ async def _add_environment(
     window = question.window
     names = sorted({question.environment, *(asked.environments or ())})
     async with database.connection(moment.org_id) as connection:
+        parts = await environments.by_ids(connection, moment, place.places)
+        graces = {each.environment_id: grace_of(each) for each in parts if each is not None}
         await found.add(connection, _OF_REQUESTS, moment, names, window.since, window.until)
     for environment_id in {place.environment_id, *place.places}:
         async with database.connection(moment.org_id) as connection:
             await found.add(connection, _OF_JUDGEMENTS, moment, environment_id, window.since, window.until)
     for environment_id in place.places:
         async with database.connection(moment.org_id) as connection:
+            # One that was awaited when the period began, and was not seen, drifted in it.
+            awaited = window.since if question.since is None else window.since - graces[environment_id]
+            await found.add(connection, _DEPLOYED, moment, environment_id, awaited, window.until)
             low, high = await _snapshots(connection, moment, environment_id, window.since, window.until)
             if high is None:
                 continue

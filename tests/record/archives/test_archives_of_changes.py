@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -31,9 +32,14 @@ from record.ids import ApprovalId, Fingerprint, LedgerSize
 from record.policies import service as policies
 from record.policies.service import CreatePolicy
 from record.refusals import InvalidInput, NotAllowed, NotFound
+from record.waivers import service as waivers
+from record.waivers.service import RequestWaiver
 from tests.record.archives.harness import MadeArchive, World
+from tests.record.clocks import MovableClock
 from tests.record.controls.catalogues import catalogue, control
 from tests.record.environments.places import digest
+from tests.record.judgements.court import Court
+from tests.record.organizations import Organization
 
 POLICY = "version: 1\nartifacts: {provenance: {required: true}}\n"
 HOUR = timedelta(hours=1)
@@ -223,6 +229,46 @@ async def test_an_archive_of_an_environment_holds_what_was_to_be_put_there_and_n
         for kind in ("approval.requested", "approval.withdrawn")
     )
     assert str(untouched) not in made.read("entries.jsonl").decode()
+
+
+async def test_the_page_of_an_environment_tells_what_happened_there_and_its_drift(world: World, tmp_path: Path) -> None:
+    record, caller = world.record, world.caller
+    wish = RequestApproval("prod", digest(90), name="<never>", requested_for="eve")
+    asked = await approvals.request(record, caller, wish)
+    await approvals.withdraw(record, caller, ApprovalId(UUID(asked.body["approval_id"])), comment="Not needed.")
+    ends = record.clock.now() + HOUR
+    excused = RequestWaiver("prod", "It is known.", ends, fingerprint=digest(8), name="app-08", requested_for="eve")
+    await waivers.request(record, caller, excused)
+    await policies.detach(record, caller, policy="known", environment="prod")
+    await policies.attach(record, caller, policy="known", environment="prod")
+    court = Court(Organization(record, "acme", caller), caller, MovableClock())
+    await court.judge()
+    since, until = period(world)
+
+    made = await world.made(
+        RequestArchive(ArchiveKind.ENVIRONMENT, environment="prod", since=since, until=until), tmp_path / "a.zip"
+    )
+    page = made.read("index.html").decode()
+    later = await world.made(
+        RequestArchive(ArchiveKind.ENVIRONMENT, environment="prod", since=record.clock.now()), tmp_path / "b.zip"
+    )
+
+    assert made.result.ok, made.result.faults
+    for sentence in (
+        "Approval of &lt;never&gt; was requested.",
+        "The request for &lt;never&gt; was withdrawn: Not needed.",
+        "A waiver of app-08 was requested: It is known.",
+        "The policy known was detached.",
+        "=HYPERLINK() was reported as deployed.",
+        "Snapshot 1: ",
+        "Judged ",
+        "app-08 ran, and within 0 minutes nobody reported that it was deployed here.",
+        "<strong>known</strong> v1 on prod",
+    ):
+        assert sentence in page, sentence
+    linked = {int(index) for index in re.findall(r'href="proofs/(\d+)\.tlog-proof"', page)}
+    assert linked <= set(entries(made))
+    assert "Nothing was recorded in the period." in later.read("index.html").decode()
 
 
 async def test_of_an_environment_over_a_period_the_snapshots_begin_with_what_ran_before(
