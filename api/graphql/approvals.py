@@ -241,6 +241,8 @@ async def approvals_of_deployment(
     By what was recorded then: a deployment that is reported late does not find what was approved in between. With `others`, those
     that did not stand, too.
     """
+    if not info.context.caller.may(Action.READ, environment=deployment.environment):
+        return []  # seen in a logical environment, without a right to this part of it
     found = []
     for row in await loaders_at(info, moment).approvals.load(deployment.fingerprint):
         if row.environment_id != deployment.environment_id:

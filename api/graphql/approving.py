@@ -34,7 +34,8 @@ class RequestApprovalInput:
     commits: list[CommitInput] = strawberry.field(default_factory=list, description=COMMITS)
     requested_for: str | None = strawberry.field(
         default=None,
-        description="Whose request it is, when you are not that person: who started the pipeline, say. They may not review it.",
+        description="Whose request it is, when you are not that person: who started the pipeline, say. They may not review it. "
+        "A service account has to say it.",
     )
     expires_at: datetime | None = strawberry.field(
         default=None, description="When its time is over, approved or not; left out, never."
@@ -66,12 +67,15 @@ class ReportApprovalInput:
     )
     description: str = strawberry.field(default="", description="What there is to say about it.")
     approved_by: str | None = strawberry.field(
-        default=None, description="Who approved it: a name or an address; left out, you. Not who wanted it."
+        default=None,
+        description="Who approved it: a name or an address; left out, you, if you are a person. Not who wanted it.",
     )
     approved_at: datetime | None = strawberry.field(
         default=None, description="When it was approved; left out, now. It stands from now on in any case."
     )
-    requested_for: str | None = strawberry.field(default=None, description="Who wanted it; left out, you.")
+    requested_for: str | None = strawberry.field(
+        default=None, description="Who wanted it; left out, you. A service account has to say it."
+    )
     comment: str = strawberry.field(default="", description="What the approver said.")
     url: str | None = strawberry.field(default=None, description="Where it was approved: a ticket, a thread.")
     commits: list[CommitInput] = strawberry.field(default_factory=list, description=COMMITS)

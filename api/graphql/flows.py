@@ -64,16 +64,8 @@ class Flow(Node):
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[Trail]:
         want = wanted(info, "trails", first=first, after=after, last=last, before=before)
-        async with info.context.record.database.connection(self.moment.org_id) as connection:
-            rows = await trails.page(
-                connection,
-                self.moment,
-                self.row.flow_id,
-                limit=want.fetch,
-                older_than=want.older_than,
-                newer_than=want.newer_than,
-            )
-            await loaders_at(info, self.moment).read_ahead(connection, rows)
+        asked = trails.Stretch(self.row.flow_id, want.fetch, want.older_than, want.newer_than)
+        rows = await loaders_at(info, self.moment).pages_of_trails.load(asked)
         return connect(rows, want, key=lambda row: row.begun_index, node=lambda row: Trail.of(row, self.moment))
 
     @classmethod

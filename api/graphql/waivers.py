@@ -193,7 +193,8 @@ class RequestWaiverInput:
         default=None, description="One of the policy's `rules`; left out, all rules of all policies, for the artifact."
     )
     requested_for: str | None = strawberry.field(
-        default=None, description="Whose request it is, when you are not that person. They may not accept it."
+        default=None,
+        description="Whose request it is, when you are not that person. They may not accept it. A service account has to say it.",
     )
     idempotency_key: str | None = strawberry.field(default=None, description=ONCE)
 

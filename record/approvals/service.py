@@ -3,11 +3,11 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from record import details
 from record.access.rules import Action, Caller
-from record.access.service.second_person import require_second_person
+from record.access.service.second_person import require_person, require_second_person, require_somebody_behind
 from record.approvals import queries, rules
 from record.approvals.commits import brought
 from record.approvals.queries import Approval
@@ -28,7 +28,8 @@ from record.refusals import InvalidInput, NotAllowed, NotFound
 class RequestApproval:
     """`commits` are what git says is new since what runs there; the record adds those that it knows itself.
 
-    `requested_for` is the person behind a pipeline, who may then not review it. Without `expires_at` it never expires.
+    `requested_for` is the person behind a pipeline, who may then not review it; a service account has to name one. Without
+    `expires_at` it never expires.
     """
 
     environment: str
@@ -120,6 +121,8 @@ async def report(
     """
     wanted = wish.request
     caller.require(Action.REVIEW, environment=wanted.environment)
+    if wish.approved_by is None:
+        await require_person(record, caller, remedy="Say who approved it (approvedBy).")
     approver = (
         caller.principal if wish.approved_by is None else details.checked_person(wish.approved_by, field="approvedBy")
     )
@@ -193,14 +196,21 @@ async def _known(record: Record, caller: Caller, approval_id: ApprovalId) -> App
 def _named(approval: Approval | Mapping[str, Any]) -> dict[str, Any]:
     """What an act's entry says of its request, so that it can be read by itself."""
     if isinstance(approval, Approval):
-        approval = {
+        known = {
             "approval_id": str(approval.approval_id),
             "environment_id": str(approval.environment_id),
             "environment": approval.environment,
             "fingerprint": approval.fingerprint,
             "name": approval.name,
+            "flow": approval.flow,
+            "trail": approval.trail,
         }
-    return {key: approval[key] for key in ("approval_id", "environment_id", "environment", "fingerprint", "name")}
+        approval = {key: value for key, value in known.items() if value is not None}
+    return {key: approval[key] for key in _NAMED if key in approval}
+
+
+_NAMED: Final = ("approval_id", "environment_id", "environment", "fingerprint", "name", "flow", "trail")
+"""The flow and the trail only of an artifact that is known in one."""
 
 
 async def _requested(record: Record, caller: Caller, wish: RequestApproval) -> dict[str, Any]:
@@ -208,6 +218,7 @@ async def _requested(record: Record, caller: Caller, wish: RequestApproval) -> d
     environment = await environment_named(record, caller, wish.environment)
     if environment.archived:
         raise archived(environment)
+    await require_somebody_behind(record, caller, wish.requested_for, what="approval")
     fingerprint = checked_fingerprint(wish.fingerprint)
     now = record.clock.now()
     async with record.database.connection(caller.org_id) as connection:

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from record import details
 from record.access.rules import Action, Caller
-from record.access.service.second_person import require_second_person
+from record.access.service.second_person import require_second_person, require_somebody_behind
 from record.artifacts import queries as artifacts
 from record.clock import to_rfc3339
 from record.environments.service import archived, environment_named
@@ -48,6 +48,7 @@ async def request(
     environment = await environment_named(record, caller, wish.environment)
     if environment.archived:
         raise archived(environment)
+    await require_somebody_behind(record, caller, wish.requested_for, what="waiver")
     if not wish.reason.strip():
         raise InvalidInput("A waiver needs a reason. Say why this may run nevertheless.", field="reason")
     if wish.fingerprint is None and wish.rule is None:

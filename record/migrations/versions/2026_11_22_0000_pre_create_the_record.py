@@ -692,8 +692,16 @@ STATEMENTS = (
     """CREATE TABLE ops.environment_reports (
     org_id UUID NOT NULL,
     environment_id UUID NOT NULL,
+    since TIMESTAMP WITH TIME ZONE NOT NULL,
     at TIMESTAMP WITH TIME ZONE NOT NULL,
-    PRIMARY KEY (org_id, environment_id)
+    PRIMARY KEY (org_id, environment_id, since)
+)""",
+    """CREATE TABLE ops.evidence_uploads (
+    org_id UUID NOT NULL,
+    digest VARCHAR NOT NULL,
+    principal_id UUID NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (org_id, digest, principal_id)
 )""",
     """CREATE TABLE ops.jobs (
     org_id UUID NOT NULL,

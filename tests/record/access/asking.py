@@ -117,6 +117,9 @@ QUESTIONS: dict[str, Question] = {
     "environments.last_reports": lambda c, m, k: environments.last_reports(c, m, [k.environment.environment_id]),
     "environments.flows_of": lambda c, m, k: environments.flows_of(c, m, [_SHA]),
     "evidence.by_digests": lambda c, m, k: evidence.by_digests(c, m, [k.digest]),
+    "evidence.attachable": lambda c, m, k: evidence.attachable(
+        c, m, [k.digest], principal="ada", principal_id=k.principal_id, readable=frozenset({NAMES})
+    ),
     "evidence.attached_to": lambda c, m, k: evidence.attached_to(c, m, [k.attested_at]),
     "evidence.flows_naming": lambda c, m, k: evidence.flows_naming(c, m, k.digest),
     "evidence.keys_among": lambda c, m, k: evidence.keys_among(c, m.org_id, [content_key(k.digest)]),
@@ -164,6 +167,7 @@ QUESTIONS: dict[str, Question] = {
     "trails.by_name": lambda c, m, k: trails.by_name(c, m, NAMES, "t1"),
     "trails.by_ids": lambda c, m, k: trails.by_ids(c, m, [k.trail_id]),
     "trails.page": lambda c, m, k: trails.page(c, m, k.flow_id, limit=10),
+    "trails.pages": lambda c, m, k: trails.pages(c, m, [trails.Stretch(k.flow_id, 10, None, None)]),
     "trails.place": lambda c, m, k: trails.place(c, m, NAMES, "t1"),
     "waivers.by_ids": lambda c, m, k: waivers.by_ids(c, m, [k.waiver.waiver_id]),
     "waivers.page": lambda c, m, k: waivers.page(c, m, limit=9),
@@ -204,6 +208,7 @@ EXEMPT = {
     "scrubbing.full_tiles": "needs 256 entries; the same table and policy as checkpoints",
     "scrubbing.stray_tiles": "needs 256 entries",
     "scrubbing.newest_scrub": "an instant",
+    "evidence.note_upload": "writes to schema ops, for the organization of the moment",
     "sessions.begin": "writes to schema ops, for the organization whose key was shown",
     "sessions.seats": "schema ops; one session is of several organizations, and only its secret, which nobody lists, finds it",
     "sessions.end": "takes out of schema ops what that secret finds",
