@@ -117,7 +117,8 @@ async def facts_about(
 ) -> dict[str, ArtifactFacts]:
     """Everything that these policies may ask about these artifacts, known anywhere or not, in these environments."""
     counted = frozenset().union(*(policy.counted_types for policy in policies))
-    known = await queries.facts_about(connection, moment, fingerprints, counted=counted)
+    dated = frozenset().union(*(policy.dated_types for policy in policies))
+    known = await queries.facts_about(connection, moment, fingerprints, counted=counted, dated=dated)
     ran = await _runs(connection, moment, fingerprints, policies)
     asks = any(isinstance(rule, Approved) for policy in policies for rule in policy.rules)
     approved = await approvals.facts_about(connection, moment, fingerprints) if asks else {}
