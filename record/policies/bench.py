@@ -36,11 +36,32 @@ def told_of(one: Found) -> Told:
     return subject, course.status, explanation, remedy, index, because
 
 
-class Plain(NamedTuple):
-    """What a rule comes to where it is satisfied in every trail for a plain reason: no words before somebody looks."""
+class Plain:
+    """What a rule comes to where it is satisfied in every trail for a plain reason: `say` finds the words when somebody looks."""
 
-    course: Course
-    told: Callable[[], list[Told]]
+    __slots__ = ("_facts", "_say", "_told", "cases", "course")
+
+    def __init__(
+        self,
+        course: Course,
+        cases: Sequence["Case"],
+        say: "Callable[[Sequence[Case], Sequence[AttestationFact]], list[Told]]",
+        facts: Sequence[AttestationFact] = (),
+    ) -> None:
+        self.course = course
+        self.cases = cases
+        self._say = say
+        self._facts = facts
+        self._told: list[Told] | None = None
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def told(self) -> list[Told]:
+        """What is said of each trail. `_facts` are the attestations that decided, one for each, where attestations did."""
+        if self._told is None:
+            self._told = self._say(self.cases, self._facts)
+        return self._told
 
 
 def found(
@@ -87,53 +108,38 @@ Single: TypeAlias = "dict[str, AttestationFact | None]"
 
 
 class Layout:
-    """A trail's facts by what they are about. Examined when somebody asks how the trail stands."""
+    """A trail's facts by what they are about. Sorted and examined when somebody asks for more than most trails need."""
 
-    __slots__ = (
-        "_docket",
-        "_examination",
-        "_held",
-        "_latest",
-        "_plain",
-        "by_fingerprint",
-        "is_simple",
-        "now",
-        "on_trail",
-        "trail",
-    )
+    __slots__ = ("_docket", "_examination", "_held", "_latest", "_sorted", "is_plain", "is_simple", "now", "trail")
 
     def __init__(self, trail: TrailFacts, now: datetime) -> None:
         self.trail = trail
         self.now = now
-        self.on_trail: list[AttestationFact] = []
-        self.by_fingerprint: dict[str, list[AttestationFact]] = {}
-        self.is_simple = True
+        self.is_plain = is_plainly_compliant(trail)
+        """Whether the trail is compliant, and time alone changes nothing about that."""
+        self.is_simple = self.is_plain or not any(_is_not_simple(fact) for fact in trail.attestations)
         """Whether nothing was overridden, and nothing attested ahead of its artifact."""
+        self._sorted: dict[str | None, list[AttestationFact]] | None = None
         self._held: Held | None = None
         self._docket: Docket | None = None
         self._examination: tuple[Examination, Course] | None = None
-        self._plain: bool | None = None
         self._latest: dict[str, EntryIndex] | None = None
-        for fact in trail.attestations:
-            if fact.overrides is not None:
-                self.is_simple = False
-            if fact.fingerprint is not None:
-                held = self.by_fingerprint.get(fact.fingerprint)
-                if held is None:
-                    self.by_fingerprint[fact.fingerprint] = [fact]
-                else:
-                    held.append(fact)
-            elif fact.template_name is not None:
-                self.is_simple = False
-            else:
-                self.on_trail.append(fact)
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether the trail is compliant, and time alone changes nothing about that."""
-        if self._plain is None:
-            self._plain = self.is_simple and is_plainly_compliant(self.trail)
-        return self._plain
+    def on(self, fingerprint: str | None) -> Sequence[AttestationFact]:
+        """What was attested of this fingerprint, or, without one, of the trail; nothing that was attested ahead."""
+        if self._sorted is None:
+            self._sorted = {}
+            for fact in self.trail.attestations:
+                if fact.fingerprint is not None or fact.template_name is None:
+                    self._sorted.setdefault(fact.fingerprint, []).append(fact)
+        return self._sorted.get(fingerprint, ())
+
+    def reaching(self, fingerprint: str) -> Sequence[AttestationFact]:
+        """What was attested of the artifact or of the trail, in a simple one."""
+        if len(self.trail.artifacts) == 1 and fingerprint == self.trail.artifacts[0].fingerprint:
+            facts = self.trail.attestations
+            return [fact for fact in facts if fact.fingerprint is None or fact.fingerprint == fingerprint]
+        return [*self.on(fingerprint), *self.on(None)]
 
     def is_latest(self, report: ArtifactFact) -> bool:
         """Whether nothing was reported later under its template name: then it is a part of the trail's own verdict."""
@@ -155,13 +161,13 @@ class Layout:
     def held(self) -> Held:
         """What was attested of the trail."""
         if self._held is None:
-            self._held = _held(self.on_trail, None, self.trail.name)
+            self._held = _held(self.on(None), None, self.trail.name)
         return self._held
 
     def own(self, report: ArtifactFact) -> Held:
         """What was attested of the artifact as it was reported there."""
         if self.is_simple:
-            return _held(self.by_fingerprint.get(report.fingerprint, ()), report, self.trail.name)
+            return _held(self.on(report.fingerprint), report, self.trail.name)
         return _held(about(self.docket, report), report, self.trail.name)
 
     def examination(self) -> tuple[Examination, Course]:
@@ -201,11 +207,10 @@ class Case:
         self.typed: Single = {}
         if layout.is_simple:
             named, typed = self.named, self.typed
-            for facts in (layout.by_fingerprint.get(membership.artifact.fingerprint, ()), layout.on_trail):
-                for fact in facts:
-                    name, kind = fact[1], fact[2]
-                    named[name] = None if name in named else fact
-                    typed[kind] = None if kind in typed else fact
+            for fact in layout.reaching(membership.artifact.fingerprint):
+                name, kind = fact.name, fact.type
+                named[name] = None if name in named else fact
+                typed[kind] = None if kind in typed else fact
 
     @property
     def answers(self) -> dict[str, Found]:
@@ -274,6 +279,10 @@ class Bench:
 
 def _entry_index(membership: Membership) -> EntryIndex:
     return membership.artifact.entry_index
+
+
+def _is_not_simple(fact: AttestationFact) -> bool:
+    return fact.overrides is not None or (fact.fingerprint is None and fact.template_name is not None)
 
 
 def _held(facts: Iterable[AttestationFact], report: ArtifactFact | None, trail: str) -> Held:

@@ -14,7 +14,6 @@ Rules kept here:
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from itertools import pairwise
 from typing import Final
 
@@ -55,21 +54,21 @@ def plainly_everywhere(rule: Attested, cases: Sequence[Case]) -> Plain | None:
             return None
         facts.append(fact)
     course = lasting(rule, facts, cases[0])
-    return None if course is None else Plain(course, partial(said_by, cases, facts))
+    return None if course is None else Plain(course, cases, said_by, facts)
 
 
 def good(rule: Attested, case: Case) -> AttestationFact | None:
     """The attestation that answers, when there is one and it is good in every respect but perhaps its age. None: look closer."""
     name, asked = rule.name, rule.type
     fact = case.named.get(name) if name is not None else case.typed.get(asked) if asked is not None else None
-    if fact is None or not (fact[3] or not rule.must_be_compliant):
+    if fact is None or not (fact.compliant or not rule.must_be_compliant):
         return None
-    if asked is not None and asked != fact[2]:
+    if asked is not None and asked != fact.type:
         return None
     if name is None and rule.answering is not None and len(rule.answering) > 1:
         return None  # another type may answer as well, and everything that answers must be right
     where = rule.where
-    if where is not None and where.test(case.artifact.counts.get(fact[0], _NO_COUNTS)) is not True:
+    if where is not None and where.test(case.artifact.counts.get(fact.entry_index, _NO_COUNTS)) is not True:
         return None
     return fact
 
@@ -78,18 +77,24 @@ def lasting(rule: Attested, facts: Sequence[AttestationFact], case: Case) -> Cou
     """The course of good attestations of one artifact: until the first is too old. None when one is already."""
     if rule.max_age is None:
         return SATISFIED
-    attested_at = case.artifact.attested_at
-    instants = [attested_at.get(fact[0]) for fact in facts]
-    known = [at for at in instants if at is not None]
-    if len(known) < len(instants):
+    attested_at, first = case.artifact.attested_at, None
+    for fact in facts:
+        at = attested_at.get(fact.entry_index)
+        if at is None:
+            return None
+        if first is None or at < first:
+            first = at
+    if first is None or (end := first + rule.max_age) <= case.layout.now:
         return None
-    end = min(known) + rule.max_age
-    return Course(_RIGHT, ((end, _MISSING),)) if end > case.layout.now else None
+    return Course(_RIGHT, ((end, _MISSING),))
 
 
 def said_by(cases: Sequence[Case], facts: Sequence[AttestationFact]) -> list[Told]:
     """What good attestations say, each in its trail."""
-    return [(case.place, _RIGHT, fact[4], None, fact[0], ()) for case, fact in zip(cases, facts, strict=True)]
+    return [
+        (case.place, _RIGHT, fact.explanation, None, fact.entry_index, ())
+        for case, fact in zip(cases, facts, strict=True)
+    ]
 
 
 def is_absent(rule: Attested, case: Case) -> bool:
@@ -279,7 +284,7 @@ def is_plainly_compliant(case: Case) -> bool:
     return case.layout.is_plain and case.layout.is_latest(case.membership.artifact)
 
 
-def trails_said(cases: Sequence[Case]) -> list[Told]:
+def said_of_trails(cases: Sequence[Case], _: Sequence[AttestationFact]) -> list[Told]:
     """What is said of trails that are plainly compliant."""
     return [
         (case.place, _RIGHT, f"The {case.place} is compliant.", None, case.membership.artifact.entry_index, ())

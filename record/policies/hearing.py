@@ -4,7 +4,7 @@ Several policies of an environment tend to ask the same. What depends on nothing
 once, here; what a policy calls its rule is added by `record.policies.rules`, and the words below come when somebody looks.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, overload
 
 from record.ids import EntryIndex
@@ -17,20 +17,20 @@ from record.policies.resolving import RESOLVES, Before
 from record.verdicts import COMPLIANT, INCOMPLETE, NON_COMPLIANT, Reason
 
 
-class InWords:
-    """What was found in each trail, in words. They are found when somebody asks for them, and only once."""
+class Listed:
+    """What was found in each trail, where that took a closer look."""
 
-    __slots__ = ("_find", "_told", "count")
+    __slots__ = ("_found",)
 
-    def __init__(self, count: int, find: Callable[[], Sequence[Told]]) -> None:
-        self.count = count
-        self._find = find
-        self._told: Sequence[Told] | None = None
+    def __init__(self, found: Sequence[Found]) -> None:
+        self._found = found
 
-    def told(self) -> Sequence[Told]:
-        if self._told is None:
-            self._told = self._find()
-        return self._told
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def told(self) -> list[Told]:
+        """The same in words."""
+        return [told_of(each) for each in self._found]
 
 
 class Steps(Sequence[Reason]):
@@ -38,11 +38,11 @@ class Steps(Sequence[Reason]):
 
     __slots__ = ("_label", "_words")
 
-    def __init__(self, label: str, words: InWords) -> None:
+    def __init__(self, label: str, words: Listed | Plain) -> None:
         self._label, self._words = label, words
 
     def __len__(self) -> int:
-        return self._words.count
+        return len(self._words)
 
     def __iter__(self) -> Iterator[Reason]:
         new, label = tuple.__new__, (self._label,)
@@ -59,7 +59,7 @@ class Steps(Sequence[Reason]):
         return isinstance(other, Sequence) and tuple(self) == tuple(other)
 
     def __hash__(self) -> int:
-        return hash((self._label, self._words.count))
+        return hash((self._label, len(self._words)))
 
 
 class Heard(NamedTuple):
@@ -71,8 +71,10 @@ class Heard(NamedTuple):
     explanation: str
     remedy: str | None
     entry_index: EntryIndex | None
-    because: Sequence[Reason] | InWords
-    """The steps below: whole, or still to be named by the rule."""
+    steps: Listed | Plain | None
+    """What was found in each trail, of several."""
+    because: Sequence[Reason] = ()
+    """The steps below what was found, where that is one thing."""
 
 
 class Hearing:
@@ -111,19 +113,17 @@ class Hearing:
 def _of_rule(found: Sequence[Found] | Plain, before: Before, subject: str) -> Heard:
     """A rule from what was found in each trail."""
     if isinstance(found, Plain):
-        course, told = found
-        if len(before.cases) > 1:
-            steps = InWords(len(before.cases), told)
-            return Heard(course, subject, "Satisfied wherever it applies.", None, None, steps)
-        ((place, _, said, remedy, index, because),) = told()
-        return Heard(course, f"{subject}, {place}", said, remedy, index, because)
-    steps = InWords(len(found), lambda: [told_of(each) for each in found])
+        if len(found) > 1:
+            return Heard(found.course, subject, "Satisfied wherever it applies.", None, None, found)
+        ((place, _, said, remedy, index, because),) = found.told()
+        return Heard(found.course, f"{subject}, {place}", said, remedy, index, None, because)
+    steps = Listed(found)
     applying = [each[0] for each in found if each[0] is not UNDECIDED]
     if not applying:
         return Heard(UNDECIDED, subject, _ignored(len(found), before.outside), None, None, steps)
     if len(found) == 1:
         ((course, place, said, remedy, index, because),) = found
-        return Heard(course, f"{subject}, {place}", said, remedy, index, because)
+        return Heard(course, f"{subject}, {place}", said, remedy, index, None, because)
     course = worst_of(applying)
     if course.status is COMPLIANT:
         return Heard(course, subject, "Satisfied wherever it applies.", None, None, steps)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from record.attestations.rules import AttestationFact
-from record.policies.bench import Case, Found, Plain, found, told_of
+from record.policies.bench import Case, Found, Plain, Told, found, told_of
 from record.policies.courses import MISSING, SATISFIED, UNDECIDED, best_of
 from record.policies.evidence import (
     attested,
@@ -19,8 +19,8 @@ from record.policies.evidence import (
     plainly,
     plainly_everywhere,
     said_by,
+    said_of_trails,
     trail_compliance,
-    trails_said,
 )
 from record.policies.expressions import Condition, Value, known_of
 from record.policies.facts import ArtifactFacts
@@ -43,7 +43,7 @@ def _provenance(rule: Provenance, before: Before) -> list[Found] | Plain:
     cases = before.cases
     if cases:
         if _excepts_nowhere(rule.exceptions, cases):
-            return Plain(SATISFIED, lambda: [told_of(_reported(case)) for case in cases])
+            return Plain(SATISFIED, cases, _said_of_reports)
         return _unless_excepted(rule.exceptions, cases, _reported)
     artifact = before.artifact
     known = known_of(flow=None, tags={}, artifact=artifact.name, fingerprint=artifact.fingerprint)
@@ -59,10 +59,14 @@ def _reported(case: Case) -> Found:
     return SATISFIED, case.place, "The artifact was reported there.", None, case.membership.artifact.entry_index, ()
 
 
+def _said_of_reports(cases: Sequence[Case], _: Sequence[AttestationFact]) -> list[Told]:
+    return [told_of(_reported(case)) for case in cases]
+
+
 def _trail_compliance(rule: TrailCompliance, before: Before) -> list[Found] | Plain:
     cases = before.cases
     if _excepts_nowhere(rule.exceptions, cases) and all(map(is_plainly_compliant, cases)):
-        return Plain(SATISFIED, lambda: trails_said(cases))
+        return Plain(SATISFIED, cases, said_of_trails)
     return _unless_excepted(rule.exceptions, cases, trail_compliance)
 
 
@@ -80,10 +84,9 @@ def _attested_in(rule: Attested, case: Case) -> Found:
 def _any_of(rule: AnyOf, before: Before) -> list[Found] | Plain:
     cases = before.cases
     if _applies_everywhere(rule.applies, cases):
-        facts = [_good_for_good(rule, case) for case in cases]
-        chosen = [fact for fact in facts if fact is not None]
-        if len(chosen) == len(facts):
-            return Plain(SATISFIED, lambda: said_by(cases, chosen))
+        chosen = [fact for case in cases if (fact := _good_for_good(rule, case)) is not None]
+        if len(chosen) == len(cases):
+            return Plain(SATISFIED, cases, said_by, chosen)
     return [_one_of(rule, case, before.now) for case in cases]
 
 
@@ -163,7 +166,11 @@ def _excepts_nowhere(exceptions: Sequence[Condition], cases: Sequence[Case]) -> 
 
 def _applies_everywhere(condition: Condition | None, cases: Sequence[Case]) -> bool:
     """Whether there is a trail, and a rule with this `if` surely applies in each."""
-    return bool(cases) and (condition is None or all(case.answer(condition) is True for case in cases))
+    if condition is not None:
+        for case in cases:
+            if case.answer(condition) is not True:
+                return False
+    return bool(cases)
 
 
 def _unless_excepted(

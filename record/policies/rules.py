@@ -23,7 +23,7 @@ from record.policies.bench import Bench
 from record.policies.courses import UNDECIDED, Course, worst_of
 from record.policies.facts import ArtifactFacts
 from record.policies.forms import Policy
-from record.policies.hearing import Hearing, InWords, Steps, named
+from record.policies.hearing import Hearing, Steps, named
 from record.policies.waiving import accepts, live, waived
 from record.verdicts import COMPLIANT, INCOMPLETE, NON_COMPLIANT, UNKNOWN, Reason, Verdict
 
@@ -128,8 +128,8 @@ def _judge(policy: Policy, hearing: Hearing) -> ArtifactJudgement:
     new = tuple.__new__
     courses, reasons = [], []
     for rule, label, sense in zip(policy.rules, policy.labels, policy.senses, strict=True):
-        course, subject, said, remedy, index, because = hearing.hear(rule, sense)
-        steps = Steps(label, because) if isinstance(because, InWords) else because
+        course, subject, said, remedy, index, found, because = hearing.hear(rule, sense)
+        steps = because if found is None else Steps(label, found)
         reason = new(Reason, (label, subject, course[0], said, remedy, index, steps))
         if course is not UNDECIDED:
             if waivers:

@@ -254,3 +254,21 @@ async def test_a_policy_can_be_tried_on_what_ran_then_and_nothing_is_recorded(ac
     assert await tried(now, TESTED) is Status.INCOMPLETE
     assert await tried(now, TESTED.replace("artifacts:", "flows: [build]\nartifacts:")) is Status.COMPLIANT
     assert await acme.size() == now.size
+
+
+async def test_what_runs_in_two_parts_of_an_environment_is_judged_once(acme: Organization) -> None:
+    await begin(acme)
+    caller = await acme.caller()
+    await environments.create(acme.record, caller, CreateEnvironment("staging", "k8s"))
+    await environments.create(acme.record, caller, CreateEnvironment("all", "logical", included=("prod", "staging")))
+    for name, members in {"prod": [(1, "web"), (2, "job")], "staging": [(1, "app"), (3, "web")]}.items():
+        ran = [Reported(FINGERPRINTS[number], called, 1) for number, called in members]
+        await reporting.report(acme.record, caller, reporting.ReportSnapshot(name, ran))
+
+    judged = await service.try_policy(acme.record, caller, await acme.moment(), document=KNOWN, environment="all")
+
+    assert [(each.artifact.name, each.artifact.fingerprint) for each in judged.running] == [
+        ("app", FINGERPRINTS[1]),
+        ("job", FINGERPRINTS[2]),
+        ("web", FINGERPRINTS[3]),
+    ]
