@@ -19,7 +19,6 @@ from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from typing import Final, NamedTuple, cast
-from uuid import UUID
 
 from record.clock import to_rfc3339
 from record.flows.templates import ANY_TYPE, Wanted
@@ -39,7 +38,6 @@ class AttestationFact(NamedTuple):
     """
 
     entry_index: EntryIndex
-    attestation_id: UUID
     name: str
     type: str
     compliant: bool

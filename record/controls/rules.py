@@ -217,8 +217,7 @@ def as_it_stood(facts: ArtifactFacts, change: Change, history: History | None = 
     trails: dict[int, TrailFacts] = {}
     for each in facts.memberships:
         if id(each.trail) not in trails:
-            trails[id(each.trail)] = replace(
-                each.trail,
+            trails[id(each.trail)] = each.trail._replace(
                 attestations=tuple([fact for fact in each.trail.attestations if fact.entry_index < size]),
                 artifacts=tuple([fact for fact in each.trail.artifacts if fact.entry_index < size]),
             )
@@ -227,7 +226,7 @@ def as_it_stood(facts: ArtifactFacts, change: Change, history: History | None = 
         trail = trails[id(each.trail)]
         report = _report_then(each, trail, size)
         if report is not None:
-            memberships.append(replace(each, trail=trail, artifact=report))
+            memberships.append(each._replace(trail=trail, artifact=report))
     at = change.place.at
     return replace(
         facts,

@@ -210,6 +210,41 @@ async def running_in(connection: Connection, moment: Moment, snapshots: Sequence
     ]
 
 
+_NAMES_OF_MEMBERS = """
+SELECT m.fingerprint, m.name, asked.place
+FROM unnest($2::uuid[], $3::int[], $4::int[]) WITH ORDINALITY AS asked (environment_id, keyframe, number, place)
+CROSS JOIN LATERAL (
+    SELECT DISTINCT ON (m.fingerprint) m.fingerprint, m.name, m.change FROM record.snapshot_members m
+    WHERE m.org_id = $1 AND m.environment_id = asked.environment_id AND m.number BETWEEN asked.keyframe AND asked.number
+    ORDER BY m.fingerprint, m.number DESC
+) m
+WHERE m.change <> 'stopped'"""
+
+
+class Named(NamedTuple):
+    """An artifact under the name by which it runs: all that a verdict needs of it."""
+
+    fingerprint: Fingerprint
+    name: str
+
+
+async def names_in(connection: Connection, moment: Moment, snapshots: Sequence[Snapshot]) -> list[list[Named]]:
+    """What ran in each of these snapshots, in no order: one statement, however many snapshots and members."""
+    if not snapshots:
+        return []
+    rows = await connection.fetch(
+        _NAMES_OF_MEMBERS,
+        moment.org_id,
+        [snapshot.environment_id for snapshot in snapshots],
+        [snapshot.keyframe for snapshot in snapshots],
+        [snapshot.number for snapshot in snapshots],
+    )
+    found: list[list[Named]] = [[] for _ in snapshots]
+    for fingerprint, name, place in rows:
+        found[place - 1].append(Named(fingerprint, name))
+    return found
+
+
 async def running_now(connection: Connection, moment: Moment, ids: Sequence[EnvironmentId]) -> list[list[Running]]:
     """What runs in each of these environments at this moment, by name: three statements."""
     snapshots = await newest(connection, moment, ids)

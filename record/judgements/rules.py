@@ -12,7 +12,7 @@ the looks are spread over rounds, restarts and workers. Rules kept here:
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from operator import attrgetter
@@ -164,8 +164,7 @@ class TrailHistory:
     def at(self, size: LedgerSize) -> TrailFacts:
         """The trail as it was when the ledger had this size."""
         _, template, version = [each for each in self.templates if each[0] < size][-1]
-        return replace(
-            self.facts,
+        return self.facts._replace(
             template=template,
             template_version=version,
             attestations=self.facts.attestations[: bisect_left(self.facts.attestations, size, key=_index)],

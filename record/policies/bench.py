@@ -5,26 +5,63 @@ overridden, nothing attested ahead of its artifact and nothing is wrong or missi
 none of its findings. Everything else is examined by the trails' own rules, when somebody asks.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from record.artifacts.rules import Docket, about, open_docket
 from record.attestations.rules import AttestationFact
 from record.ids import EntryIndex
 from record.policies.courses import Course
-from record.policies.expressions import Value, known_of
+from record.policies.expressions import Answer, Condition, Value, known_of
 from record.policies.facts import ArtifactFacts, Membership
 from record.trails.facts import ArtifactFact, TrailFacts
 from record.trails.rules import Examination, examine_docket, examine_trail, is_plainly_compliant
-from record.verdicts import Reason
+from record.verdicts import Reason, Status
 
 Found: TypeAlias = tuple[Course, str, str, str | None, EntryIndex | None, Sequence[Reason]]
 """How a rule fared on something, and why: its course, the subject, the sentence, the remedy, the entry, the steps below.
 
-A plain tuple: an environment has a hundred thousand of them, and a named one takes five times as long to make. A course that is
-`UNDECIDED` says that the rule does not apply there.
+A plain tuple, because a named one takes five times as long to make. A course that is `UNDECIDED` says that the rule does not apply
+there.
 """
+
+Told: TypeAlias = tuple[str, Status, str, str | None, EntryIndex | None, Sequence[Reason]]
+"""A `Reason` but for the rule that asks: what was found, as far as anybody reads it."""
+
+
+def told_of(one: Found) -> Told:
+    """How a finding fared now, in words."""
+    course, subject, explanation, remedy, index, because = one
+    return subject, course.status, explanation, remedy, index, because
+
+
+class Plain:
+    """What a rule comes to where it is satisfied in every trail for a plain reason: `say` finds the words when somebody looks."""
+
+    __slots__ = ("_facts", "_say", "_told", "cases", "course")
+
+    def __init__(
+        self,
+        course: Course,
+        cases: Sequence["Case"],
+        say: "Callable[[Sequence[Case], Sequence[AttestationFact]], list[Told]]",
+        facts: Sequence[AttestationFact] = (),
+    ) -> None:
+        self.course = course
+        self.cases = cases
+        self._say = say
+        self._facts = facts
+        self._told: list[Told] | None = None
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def told(self) -> list[Told]:
+        """What is said of each trail. `_facts` are the attestations that decided, one for each, where attestations did."""
+        if self._told is None:
+            self._told = self._say(self.cases, self._facts)
+        return self._told
 
 
 def found(
@@ -55,58 +92,54 @@ class Held(NamedTuple):
         return f"artifact {self.report.template_name} {self.report.fingerprint[:12]}…"
 
 
+class Flow:
+    """What conditions read of a flow, and what those that read nothing else came to: the same in all its trails."""
+
+    __slots__ = ("answers", "known", "tags")
+
+    def __init__(self, name: str, tags: Mapping[str, str]) -> None:
+        self.tags = tags
+        self.known = known_of(flow=name, tags=tags, artifact=None, fingerprint="")
+        self.answers: dict[str, Answer] = {}
+
+
 Single: TypeAlias = "dict[str, AttestationFact | None]"
 """Attestations by name or by type; None where there are several."""
 
 
 class Layout:
-    """A trail's facts by what they are about. Examined when somebody asks how the trail stands."""
+    """A trail's facts by what they are about. Sorted and examined when somebody asks for more than most trails need."""
 
-    __slots__ = (
-        "_docket",
-        "_examination",
-        "_held",
-        "_latest",
-        "_plain",
-        "by_fingerprint",
-        "is_simple",
-        "now",
-        "on_trail",
-        "trail",
-    )
+    __slots__ = ("_docket", "_examination", "_held", "_latest", "_sorted", "is_plain", "is_simple", "now", "trail")
 
     def __init__(self, trail: TrailFacts, now: datetime) -> None:
         self.trail = trail
         self.now = now
-        self.on_trail: list[AttestationFact] = []
-        self.by_fingerprint: dict[str, list[AttestationFact]] = {}
-        self.is_simple = True
+        self.is_plain = is_plainly_compliant(trail)
+        """Whether the trail is compliant, and time alone changes nothing about that."""
+        self.is_simple = self.is_plain or not any(_is_not_simple(fact) for fact in trail.attestations)
         """Whether nothing was overridden, and nothing attested ahead of its artifact."""
+        self._sorted: dict[str | None, list[AttestationFact]] | None = None
         self._held: Held | None = None
         self._docket: Docket | None = None
         self._examination: tuple[Examination, Course] | None = None
-        self._plain: bool | None = None
         self._latest: dict[str, EntryIndex] | None = None
-        for fact in trail.attestations:
-            if fact.overrides is not None:
-                self.is_simple = False
-            if fact.fingerprint is not None:
-                held = self.by_fingerprint.get(fact.fingerprint)
-                if held is None:
-                    self.by_fingerprint[fact.fingerprint] = [fact]
-                else:
-                    held.append(fact)
-            elif fact.template_name is not None:
-                self.is_simple = False
-            else:
-                self.on_trail.append(fact)
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether the trail is compliant, and time alone changes nothing about that."""
-        if self._plain is None:
-            self._plain = self.is_simple and is_plainly_compliant(self.trail)
-        return self._plain
+    def on(self, fingerprint: str | None) -> Sequence[AttestationFact]:
+        """What was attested of this fingerprint, or, without one, of the trail; nothing that was attested ahead."""
+        if self._sorted is None:
+            self._sorted = {}
+            for fact in self.trail.attestations:
+                if fact.fingerprint is not None or fact.template_name is None:
+                    self._sorted.setdefault(fact.fingerprint, []).append(fact)
+        return self._sorted.get(fingerprint, ())
+
+    def reaching(self, fingerprint: str) -> Sequence[AttestationFact]:
+        """What was attested of the artifact or of the trail, in a simple one."""
+        if len(self.trail.artifacts) == 1 and fingerprint == self.trail.artifacts[0].fingerprint:
+            facts = self.trail.attestations
+            return [fact for fact in facts if fact.fingerprint is None or fact.fingerprint == fingerprint]
+        return [*self.on(fingerprint), *self.on(None)]
 
     def is_latest(self, report: ArtifactFact) -> bool:
         """Whether nothing was reported later under its template name: then it is a part of the trail's own verdict."""
@@ -128,13 +161,13 @@ class Layout:
     def held(self) -> Held:
         """What was attested of the trail."""
         if self._held is None:
-            self._held = _held(self.on_trail, None, self.trail.name)
+            self._held = _held(self.on(None), None, self.trail.name)
         return self._held
 
     def own(self, report: ArtifactFact) -> Held:
         """What was attested of the artifact as it was reported there."""
         if self.is_simple:
-            return _held(self.by_fingerprint.get(report.fingerprint, ()), report, self.trail.name)
+            return _held(self.on(report.fingerprint), report, self.trail.name)
         return _held(about(self.docket, report), report, self.trail.name)
 
     def examination(self) -> tuple[Examination, Course]:
@@ -159,36 +192,50 @@ class Case:
     attestation on both subjects of a simple trail, so that most questions are answered by looking once.
     """
 
-    __slots__ = ("_known", "_own", "answers", "artifact", "layout", "membership", "named", "place", "typed")
+    __slots__ = ("_answers", "_known", "_own", "artifact", "flow", "layout", "membership", "named", "place", "typed")
 
-    def __init__(
-        self, membership: Membership, artifact: ArtifactFacts, layout: Layout, known: dict[str, Value]
-    ) -> None:
+    def __init__(self, membership: Membership, artifact: ArtifactFacts, layout: Layout, flow: Flow) -> None:
         self.membership = membership
         self.artifact = artifact
         self.layout = layout
+        self.flow = flow
         self.place = f"trail {membership.flow}/{layout.trail.name}"
-        self.answers: dict[str, Found] = {}
+        self._answers: dict[str, Found] | None = None
+        self._known: dict[str, Value] | None = None
+        self._own: Held | None = None
         self.named: Single = {}
         self.typed: Single = {}
-        self._known: tuple[dict[str, Value], bool] = known, False
-        self._own: Held | None = None
         if layout.is_simple:
             named, typed = self.named, self.typed
-            for facts in (layout.by_fingerprint.get(membership.artifact.fingerprint, ()), layout.on_trail):
-                for fact in facts:
-                    named[fact.name] = None if fact.name in named else fact
-                    typed[fact.type] = None if fact.type in typed else fact
+            for fact in layout.reaching(membership.artifact.fingerprint):
+                name, kind = fact.name, fact.type
+                named[name] = None if name in named else fact
+                typed[kind] = None if kind in typed else fact
+
+    @property
+    def answers(self) -> dict[str, Found]:
+        """What was found already, by what was asked."""
+        if self._answers is None:
+            self._answers = {}
+        return self._answers
 
     @property
     def known(self) -> dict[str, Value]:
         """What conditions read."""
-        known, is_whole = self._known
-        if not is_whole:
+        if self._known is None:
             artifact = self.artifact
-            known = {**known, "artifact.name": artifact.name, "artifact.fingerprint": artifact.fingerprint}
-            self._known = known, True
-        return known
+            about = {"artifact.name": artifact.name, "artifact.fingerprint": artifact.fingerprint}
+            self._known = {**self.flow.known, **about}
+        return self._known
+
+    def answer(self, condition: Condition) -> Answer:
+        """What a condition comes to here."""
+        if not condition.is_of_flow:
+            return condition.test(self.known)
+        answers = self.flow.answers
+        if condition.text not in answers:
+            answers[condition.text] = condition.test(self.flow.known)
+        return answers[condition.text]
 
     @property
     def own(self) -> Held:
@@ -210,7 +257,7 @@ class Bench:
         self.now: Final = now
         # By identity: to compare two trails would cost more than to examine one. What is keyed is kept: its id stays its own.
         self._layouts: dict[int, Layout] = {}
-        self._flows: dict[tuple[str, int], tuple[Any, dict[str, Value]]] = {}
+        self._flows: dict[tuple[str, int], Flow] = {}
 
     def cases(self, artifact: ArtifactFacts) -> Sequence[Case]:
         """The artifact's memberships, in the order of the ledger."""
@@ -220,20 +267,22 @@ class Bench:
         return [self._case(artifact, membership) for membership in members]
 
     def _case(self, artifact: ArtifactFacts, membership: Membership) -> Case:
-        trail = membership.trail
+        name, tags, trail, _ = membership
         layout = self._layouts.get(id(trail))
         if layout is None:
             layout = self._layouts[id(trail)] = Layout(trail, self.now)
-        key = membership.flow, id(membership.flow_tags)
-        kept = self._flows.get(key)
-        if kept is None:
-            known = known_of(flow=membership.flow, tags=membership.flow_tags, artifact=None, fingerprint="")
-            kept = self._flows[key] = membership.flow_tags, known
-        return Case(membership, artifact, layout, kept[1])
+        flow = self._flows.get((name, id(tags)))
+        if flow is None:
+            flow = self._flows[name, id(tags)] = Flow(name, tags)
+        return Case(membership, artifact, layout, flow)
 
 
 def _entry_index(membership: Membership) -> EntryIndex:
     return membership.artifact.entry_index
+
+
+def _is_not_simple(fact: AttestationFact) -> bool:
+    return fact.overrides is not None or (fact.fingerprint is None and fact.template_name is not None)
 
 
 def _held(facts: Iterable[AttestationFact], report: ArtifactFact | None, trail: str) -> Held:

@@ -11,7 +11,7 @@ Rules kept here:
  * too old is missing; a count that is not there satisfies no `where`; an attestation without an instant is too old.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -21,7 +21,7 @@ from record.artifacts.rules import examine, open_docket
 from record.attestations.rules import AttestationFact, holds_until, summary
 from record.clock import to_rfc3339
 from record.ids import EntryIndex
-from record.policies.bench import Case, Found, Held, found
+from record.policies.bench import Case, Found, Held, Plain, Told, found
 from record.policies.courses import MISSING, SATISFIED, WRONG, Course, followed, worst_of
 from record.policies.facts import ArtifactFacts
 from record.policies.forms import Attested, worded
@@ -38,22 +38,63 @@ def attested(rule: Attested, case: Case) -> Found:
 
 def plainly(rule: Attested, case: Case) -> Found | None:
     """The answer when there is one attestation that answers and it is good in every respect, which most are. None: look closer."""
+    fact = good(rule, case)
+    if fact is None:
+        return None
+    course = lasting(rule, [fact], case)
+    return None if course is None else (course, case.place, fact.explanation, None, fact.entry_index, ())
+
+
+def plainly_everywhere(rule: Attested, cases: Sequence[Case]) -> Plain | None:
+    """The same of several trails of an artifact: None unless it is plain in all of them."""
+    facts = []
+    for case in cases:
+        fact = good(rule, case)
+        if fact is None:
+            return None
+        facts.append(fact)
+    course = lasting(rule, facts, cases[0])
+    return None if course is None else Plain(course, cases, said_by, facts)
+
+
+def good(rule: Attested, case: Case) -> AttestationFact | None:
+    """The attestation that answers, when there is one and it is good in every respect but perhaps its age. None: look closer."""
     name, asked = rule.name, rule.type
     fact = case.named.get(name) if name is not None else case.typed.get(asked) if asked is not None else None
     if fact is None or not (fact.compliant or not rule.must_be_compliant):
         return None
     if asked is not None and asked != fact.type:
         return None
-    index, where, max_age = fact.entry_index, rule.where, rule.max_age
-    if where is not None and where.test(case.artifact.counts.get(index, _NO_COUNTS)) is not True:
+    if name is None and rule.answering is not None and len(rule.answering) > 1:
+        return None  # another type may answer as well, and everything that answers must be right
+    where = rule.where
+    if where is not None and where.test(case.artifact.counts.get(fact.entry_index, _NO_COUNTS)) is not True:
         return None
-    if max_age is None:
-        return SATISFIED, case.place, fact.explanation, None, index, ()
-    at = case.artifact.attested_at.get(index)
-    if at is None or (end := at + max_age) <= case.layout.now:
+    return fact
+
+
+def lasting(rule: Attested, facts: Sequence[AttestationFact], case: Case) -> Course | None:
+    """The course of good attestations of one artifact: until the first is too old. None when one is already."""
+    if rule.max_age is None:
+        return SATISFIED
+    attested_at, first = case.artifact.attested_at, None
+    for fact in facts:
+        at = attested_at.get(fact.entry_index)
+        if at is None:
+            return None
+        if first is None or at < first:
+            first = at
+    if first is None or (end := first + rule.max_age) <= case.layout.now:
         return None
-    course = tuple.__new__(Course, (_RIGHT, ((end, _MISSING),)))  # what `Course` does, in half the time
-    return course, case.place, fact.explanation, None, index, ()
+    return Course(_RIGHT, ((end, _MISSING),))
+
+
+def said_by(cases: Sequence[Case], facts: Sequence[AttestationFact]) -> list[Told]:
+    """What good attestations say, each in its trail."""
+    return [
+        (case.place, _RIGHT, fact.explanation, None, fact.entry_index, ())
+        for case, fact in zip(cases, facts, strict=True)
+    ]
 
 
 def is_absent(rule: Attested, case: Case) -> bool:
@@ -238,9 +279,22 @@ def trail_compliance(case: Case) -> Found:
     return answer
 
 
+def is_plainly_compliant(case: Case) -> bool:
+    """Whether the trail is, with the artifact in it, and time alone changes nothing about that."""
+    return case.layout.is_plain and case.layout.is_latest(case.membership.artifact)
+
+
+def said_of_trails(cases: Sequence[Case], _: Sequence[AttestationFact]) -> list[Told]:
+    """What is said of trails that are plainly compliant."""
+    return [
+        (case.place, _RIGHT, f"The {case.place} is compliant.", None, case.membership.artifact.entry_index, ())
+        for case in cases
+    ]
+
+
 def _trail_compliance(case: Case) -> Found:
     report, layout = case.membership.artifact, case.layout
-    if layout.is_plain and layout.is_latest(report):
+    if is_plainly_compliant(case):
         return found(SATISFIED, case.place, f"The {case.place} is compliant.", None, report.entry_index)
     examination, whole = layout.examination()
     course = _known_or_missing(worst_of([whole, _part(case)]))

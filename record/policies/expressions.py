@@ -91,11 +91,14 @@ class Condition:
     test: Test = field(compare=False, repr=False)
     names: tuple[str, ...] = field(compare=False)
     """Every name that it compares, in the order of the text; a name that only stands in `exists()` is not among them."""
+    is_of_artifact: bool = field(init=False, compare=False, repr=False)
+    """Whether it surely looks at nothing of a flow: then it is the same in all trails of an artifact."""
+    is_of_flow: bool = field(init=False, compare=False, repr=False)
+    """Whether it surely looks at nothing of an artifact: then it is the same in all trails of a flow."""
 
-    @property
-    def is_of_artifact(self) -> bool:
-        """Whether it surely looks at nothing of a flow: then it is the same in all trails of an artifact."""
-        return "flow" not in self.text
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_of_artifact", "flow" not in self.text)
+        object.__setattr__(self, "is_of_flow", "artifact" not in self.text)
 
     def undecided_because(self, facts: Facts) -> str:
         """Why the condition is neither true nor false of these facts, as the end of a sentence."""

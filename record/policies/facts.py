@@ -7,13 +7,13 @@ ran where.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from record.ids import EntryIndex
 from record.trails.facts import ArtifactFact, TrailFacts
 
 
-@dataclass(frozen=True, slots=True)
-class Membership:
+class Membership(NamedTuple):
     """One report of the artifact into a trail, and all that is known of that trail."""
 
     flow: str
@@ -68,7 +68,7 @@ class ArtifactFacts:
     """An artifact under the name by which it runs, with everything that a policy may ask about.
 
     `attested_at` (for `max-age`) and `counts` (whole numbers of summaries, for `where`) are by the entry of the attestation;
-    what is not in them is absent.
+    what is not in them is absent, or nobody asked for it.
     """
 
     fingerprint: str

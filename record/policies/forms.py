@@ -5,7 +5,7 @@ A rule's `key` names it across versions, in waivers: `provenance`, `trail-compli
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import NoReturn, TypeAlias
 
@@ -141,11 +141,6 @@ class DeployedTo:
     line: int
     environment: str
     lasting: timedelta
-    asks: str = field(init=False, compare=False, repr=False)
-    """What it asks, whatever its line."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "asks", f"{self.key} {self.lasting}")
 
     @property
     def key(self) -> str:
@@ -169,10 +164,13 @@ class Policy:
     rules: tuple[Rule, ...]
     labels: tuple[str, ...] = field(init=False, compare=False)
     """How reasons name its rules, in their order."""
+    senses: tuple[str, ...] = field(init=False, compare=False)
+    """What its rules ask, in their order, whoever asks it: two rules of one sense fare alike wherever they are asked."""
 
     def __post_init__(self) -> None:
         labels = [f"policy {self.name} v{self.version}, line {rule.line}: {rule.asked}" for rule in self.rules]
         object.__setattr__(self, "labels", tuple(labels))
+        object.__setattr__(self, "senses", tuple([repr(_without_lines(rule)) for rule in self.rules]))
 
     @property
     def rule_keys(self) -> tuple[str, ...]:
@@ -182,8 +180,23 @@ class Policy:
     @property
     def counted_types(self) -> frozenset[str]:
         """The types of attestations whose counts it looks at; `*` for all."""
+        return self._types_asked(lambda each: each.where is not None)
+
+    @property
+    def dated_types(self) -> frozenset[str]:
+        """The types of attestations whose age it looks at; `*` for all."""
+        return self._types_asked(lambda each: each.max_age is not None)
+
+    def _types_asked(self, is_meant: Callable[[Attested], bool]) -> frozenset[str]:
         asked = [each for rule in self.rules for each in (rule.alternatives if isinstance(rule, AnyOf) else (rule,))]
-        return frozenset(each.type or "*" for each in asked if isinstance(each, Attested) and each.where is not None)
+        meant = [each.answering for each in asked if isinstance(each, Attested) and is_meant(each)]
+        return frozenset().union(*[{"*"} if types is None else types for types in meant])
+
+
+def _without_lines(rule: Rule) -> Rule:
+    if isinstance(rule, AnyOf):
+        return replace(rule, line=0, alternatives=tuple([replace(each, line=0) for each in rule.alternatives]))
+    return replace(rule, line=0)
 
 
 def worded(duration: timedelta) -> str:

@@ -14,7 +14,8 @@ from record.database import Connection
 from record.environments import queries as environments
 from record.environments import snapshots
 from record.environments.queries import Environment
-from record.environments.rules import Run, Running, union, union_of_runs
+from record.environments.rules import Run, union_of_runs
+from record.environments.snapshots import Named
 from record.ids import EnvironmentId, Fingerprint
 from record.moment import Moment
 from record.policies import queries, rules
@@ -62,24 +63,23 @@ async def snapshots_judged(
     attached = dict(zip(ids, await queries.attached_to(connection, moment, ids), strict=True))
     parts = list(dict.fromkeys(part for each in asked for part in each.parts))
     rows = [row for row in await snapshots.by_numbers(connection, moment, parts) if row is not None]
-    ran = await snapshots.running_in(connection, moment, rows)
+    ran = await snapshots.names_in(connection, moment, rows)
     there = {(row.environment_id, row.number): running for row, running in zip(rows, ran, strict=True)}
-    known: list[tuple[Environment, Sequence[Policy], Sequence[Running]]] = []
+    known: list[tuple[Environment, Sequence[Policy], Sequence[Named]]] = []
     for each in asked:
         if (place := found[each.environment_id]) is not None:
-            running = [one for part in each.parts for one in there.get(part, ())]
             policies = [row.understood for row in attached[each.environment_id]]
-            known.append((place, policies, union(running) if place.is_logical else running))
+            known.append((place, policies, _united([there.get(part, ()) for part in each.parts])))
     judged = iter(await _judged(connection, moment, known))
     return [None if found[each.environment_id] is None else next(judged) for each in asked]
 
 
 async def _judged(
-    connection: Connection, moment: Moment, asked: Sequence[tuple[Environment, Sequence[Policy], Sequence[Running]]]
+    connection: Connection, moment: Moment, asked: Sequence[tuple[Environment, Sequence[Policy], Sequence[Named]]]
 ) -> list[EnvironmentJudgement]:
     """What policies say of what runs, or ran, in environments."""
     every = [policy for _, policies, _ in asked for policy in policies]
-    fingerprints = list(dict.fromkeys(each.member.fingerprint for *_, there in asked for each in there))
+    fingerprints = list(dict.fromkeys(each.fingerprint for *_, there in asked for each in there))
     places = [place for place, *_ in asked]
     facts = await facts_about(connection, moment, fingerprints, every, places) if every else {}
 
@@ -87,7 +87,7 @@ async def _judged(
         return [
             rules.judge_environment(
                 policies,
-                [_named(each, facts.get(each.member.fingerprint)) for each in there],
+                [_called(each, facts.get(each.fingerprint)) for each in there],
                 environment=place.name,
                 now=moment.instant,
             )
@@ -97,15 +97,22 @@ async def _judged(
     return await asyncio.to_thread(judge)  # hundreds of artifacts before many rules take a while
 
 
-async def _running(connection: Connection, moment: Moment, places: Sequence[Environment]) -> list[list[Running]]:
+async def _running(connection: Connection, moment: Moment, places: Sequence[Environment]) -> list[list[Named]]:
     ids = list(dict.fromkeys(part for place in places for part in place.places))
-    found = dict(zip(ids, await snapshots.running_now(connection, moment, ids), strict=True))
-    return [
-        union(each for part in place.places for each in found[part])
-        if place.is_logical
-        else found[place.environment_id]
-        for place in places
-    ]
+    newest = [each for each in await snapshots.newest(connection, moment, ids) if each is not None]
+    there = await snapshots.names_in(connection, moment, newest)
+    found = {each.environment_id: running for each, running in zip(newest, there, strict=True)}
+    return [_united([found.get(part, ()) for part in place.places]) for place in places]
+
+
+def _united(parts: Sequence[Sequence[Named]]) -> list[Named]:
+    """What runs in any of these parts, each artifact once: under the first of its names, as `rules.union` has it."""
+    if len(parts) == 1:
+        return list(parts[0])
+    first: dict[Fingerprint, Named] = {}
+    for each in sorted([each for part in parts for each in part], key=lambda each: each.name):
+        first.setdefault(each.fingerprint, each)
+    return list(first.values())
 
 
 async def facts_about(
@@ -117,7 +124,8 @@ async def facts_about(
 ) -> dict[str, ArtifactFacts]:
     """Everything that these policies may ask about these artifacts, known anywhere or not, in these environments."""
     counted = frozenset().union(*(policy.counted_types for policy in policies))
-    known = await queries.facts_about(connection, moment, fingerprints, counted=counted)
+    dated = frozenset().union(*(policy.dated_types for policy in policies))
+    known = await queries.facts_about(connection, moment, fingerprints, counted=counted, dated=dated)
     ran = await _runs(connection, moment, fingerprints, policies)
     asks = any(isinstance(rule, Approved) for policy in policies for rule in policy.rules)
     approved = await approvals.facts_about(connection, moment, fingerprints) if asks else {}
@@ -168,9 +176,8 @@ def _there(place: Environment, runs: Sequence[Run]) -> list[Run]:
     return union_of_runs(inside, place.environment_id) if place.is_logical else inside
 
 
-def _named(running: Running, facts: ArtifactFacts | None) -> ArtifactFacts:
+def _called(running: Named, facts: ArtifactFacts | None) -> ArtifactFacts:
     """An artifact under the name by which it runs."""
-    member = running.member
     if facts is None:
-        return ArtifactFacts(member.fingerprint, member.name)
-    return facts if facts.name == member.name else replace(facts, name=member.name)
+        return ArtifactFacts(running.fingerprint, running.name)
+    return facts if facts.name == running.name else replace(facts, name=running.name)

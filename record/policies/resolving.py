@@ -8,9 +8,20 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from record.policies.bench import Case, Found, found
+from record.attestations.rules import AttestationFact
+from record.policies.bench import Case, Found, Plain, Told, found, told_of
 from record.policies.courses import MISSING, SATISFIED, UNDECIDED, best_of
-from record.policies.evidence import attested, is_absent, plainly, trail_compliance
+from record.policies.evidence import (
+    attested,
+    good,
+    is_absent,
+    is_plainly_compliant,
+    plainly,
+    plainly_everywhere,
+    said_by,
+    said_of_trails,
+    trail_compliance,
+)
 from record.policies.expressions import Condition, Value, known_of
 from record.policies.facts import ArtifactFacts
 from record.policies.forms import AnyOf, Approved, Attested, DeployedTo, Provenance, TrailCompliance
@@ -28,9 +39,12 @@ class Before(NamedTuple):
     outside: int
 
 
-def _provenance(rule: Provenance, before: Before) -> list[Found]:
-    if before.cases:
-        return _unless_excepted(rule.exceptions, before.cases, _reported)
+def _provenance(rule: Provenance, before: Before) -> list[Found] | Plain:
+    cases = before.cases
+    if cases:
+        if _excepts_nowhere(rule.exceptions, cases):
+            return Plain(SATISFIED, cases, _said_of_reports)
+        return _unless_excepted(rule.exceptions, cases, _reported)
     artifact = before.artifact
     known = known_of(flow=None, tags={}, artifact=artifact.name, fingerprint=artifact.fingerprint)
     excepted, note = _excepted(rule.exceptions, known)
@@ -42,36 +56,52 @@ def _provenance(rule: Provenance, before: Before) -> list[Found]:
 
 
 def _reported(case: Case) -> Found:
-    answer = case.answers.get("provenance")
-    if answer is None:
-        index = case.membership.artifact.entry_index
-        answer = found(SATISFIED, case.place, "The artifact was reported there.", None, index)
-        case.answers["provenance"] = answer
-    return answer
+    return SATISFIED, case.place, "The artifact was reported there.", None, case.membership.artifact.entry_index, ()
 
 
-def _trail_compliance(rule: TrailCompliance, before: Before) -> list[Found]:
-    return _unless_excepted(rule.exceptions, before.cases, trail_compliance)
+def _said_of_reports(cases: Sequence[Case], _: Sequence[AttestationFact]) -> list[Told]:
+    return [told_of(_reported(case)) for case in cases]
 
 
-def _attested(rule: Attested, before: Before) -> list[Found]:
-    if rule.applies is None:
-        return [plainly(rule, case) or attested(rule, case) for case in before.cases]
-    test = rule.applies.test
-    return [(test(case.known) is True and plainly(rule, case)) or _attested_in(rule, case) for case in before.cases]
+def _trail_compliance(rule: TrailCompliance, before: Before) -> list[Found] | Plain:
+    cases = before.cases
+    if _excepts_nowhere(rule.exceptions, cases) and all(map(is_plainly_compliant, cases)):
+        return Plain(SATISFIED, cases, said_of_trails)
+    return _unless_excepted(rule.exceptions, cases, trail_compliance)
+
+
+def _attested(rule: Attested, before: Before) -> list[Found] | Plain:
+    return (_applies_everywhere(rule.applies, before.cases) and plainly_everywhere(rule, before.cases)) or [
+        _attested_in(rule, case) for case in before.cases
+    ]
 
 
 def _attested_in(rule: Attested, case: Case) -> Found:
-    applies, note = _applies(rule.applies, case.known)
+    applies, note = _applies(rule.applies, case)
     return _noted(attested(rule, case), note) if applies else _inapplicable(rule.applies, case.place)
 
 
-def _any_of(rule: AnyOf, before: Before) -> list[Found]:
-    return [_one_of(rule, case, before.now) for case in before.cases]
+def _any_of(rule: AnyOf, before: Before) -> list[Found] | Plain:
+    cases = before.cases
+    if _applies_everywhere(rule.applies, cases):
+        chosen = [fact for case in cases if (fact := _good_for_good(rule, case)) is not None]
+        if len(chosen) == len(cases):
+            return Plain(SATISFIED, cases, said_by, chosen)
+    return [_one_of(rule, case, before.now) for case in cases]
+
+
+def _good_for_good(rule: AnyOf, case: Case) -> AttestationFact | None:
+    """The attestation that answers the first choice of which anything is there, if it plainly does, for good."""
+    for each in rule.alternatives:
+        if each.applies is None and each.max_age is None:
+            fact = good(each, case)
+            if fact is not None or not is_absent(each, case):
+                return fact
+    return None
 
 
 def _one_of(rule: AnyOf, case: Case, now: datetime) -> Found:
-    applies, note = (True, "") if rule.applies is None else _applies(rule.applies, case.known)
+    applies, note = _applies(rule.applies, case)
     if not applies:
         return _inapplicable(rule.applies, case.place)
     if not note and (one := _one_that_will_do(rule, case)) is not None:
@@ -109,14 +139,10 @@ def _approved(rule: Approved, before: Before) -> list[Found]:
 def _deployed_to(rule: DeployedTo, before: Before) -> list[Found]:
     if not before.cases:
         return []
-    answers = before.cases[0].answers  # it is the same for all of them, and policies tend to ask the same
-    answer = answers.get(rule.asks)
-    if answer is None:
-        answer = answers[rule.asks] = deployed_to(rule, before.artifact, now=before.now)
-    return [answer]
+    return [deployed_to(rule, before.artifact, now=before.now)]
 
 
-RESOLVES: Final[Mapping[type, Callable[[Any, Before], list[Found]]]] = {
+RESOLVES: Final[Mapping[type, Callable[[Any, Before], list[Found] | Plain]]] = {
     Provenance: _provenance,
     TrailCompliance: _trail_compliance,
     Attested: _attested,
@@ -129,16 +155,32 @@ RESOLVES: Final[Mapping[type, Callable[[Any, Before], list[Found]]]] = {
 # --- conditions
 
 
+def _excepts_nowhere(exceptions: Sequence[Condition], cases: Sequence[Case]) -> bool:
+    """Whether there is a trail, and every exception is false in each. One that looks at the artifact alone is the same in all."""
+    return bool(cases) and all(
+        case.answer(exception) is False
+        for exception in exceptions
+        for case in (cases[:1] if exception.is_of_artifact else cases)
+    )
+
+
+def _applies_everywhere(condition: Condition | None, cases: Sequence[Case]) -> bool:
+    """Whether there is a trail, and a rule with this `if` surely applies in each."""
+    if condition is not None:
+        for case in cases:
+            if case.answer(condition) is not True:
+                return False
+    return bool(cases)
+
+
 def _unless_excepted(
     exceptions: Sequence[Condition], cases: Sequence[Case], otherwise: Callable[[Case], Found]
 ) -> list[Found]:
     """What is found in each trail that no exception takes out."""
-    if not exceptions or (cases and _none_is_true_of(exceptions, cases[0])):
-        return [otherwise(case) for case in cases]
     resolutions = []
     for case in cases:
         for exception in exceptions:
-            if exception.test(case.known) is not False:
+            if case.answer(exception) is not False:
                 excepted, note = _excepted(exceptions, case.known)
                 said = _excused(excepted, case.place) if excepted is not None else _noted(otherwise(case), note)
                 break
@@ -146,11 +188,6 @@ def _unless_excepted(
             said = otherwise(case)
         resolutions.append(said)
     return resolutions
-
-
-def _none_is_true_of(exceptions: Sequence[Condition], case: Case) -> bool:
-    """Whether no exception can be true in any trail: those that look at nothing but the artifact are the same in all of them."""
-    return all(exception.is_of_artifact and exception.test(case.known) is False for exception in exceptions)
 
 
 def _excepted(exceptions: Sequence[Condition], known: dict[str, Value]) -> tuple[Condition | None, str]:
@@ -166,13 +203,13 @@ def _excepted(exceptions: Sequence[Condition], known: dict[str, Value]) -> tuple
     return None, "".join(notes)
 
 
-def _applies(condition: Condition | None, known: dict[str, Value]) -> tuple[bool, str]:
+def _applies(condition: Condition | None, case: Case) -> tuple[bool, str]:
     """Whether a rule with this `if` applies, and a note if that cannot be decided."""
     if condition is None:
         return True, ""
-    answer = condition.test(known)
+    answer = case.answer(condition)
     if answer is None:
-        why = condition.undecided_because(known)
+        why = condition.undecided_because(case.known)
         return True, f" Its condition `{condition.text}` cannot be decided ({why}), so the rule applies."
     return answer, ""
 

@@ -14,17 +14,16 @@ not applicable, missing, non-compliant, or waived. Rules kept here (DOMAIN, "Ver
  * without a policy, or with nothing running, there is nothing to judge by.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NamedTuple, overload
+from typing import NamedTuple
 
-from record.policies.bench import Bench, Case, Found
+from record.policies.bench import Bench
 from record.policies.courses import UNDECIDED, Course, worst_of
-from record.policies.expressions import Value
 from record.policies.facts import ArtifactFacts
-from record.policies.forms import Policy, Scope
-from record.policies.resolving import RESOLVES, Before
+from record.policies.forms import Policy
+from record.policies.hearing import Hearing, Steps, named
 from record.policies.waiving import accepts, live, waived
 from record.verdicts import COMPLIANT, INCOMPLETE, NON_COMPLIANT, UNKNOWN, Reason, Verdict
 
@@ -67,7 +66,7 @@ def judge(
 ) -> Verdict:
     """The verdict of one policy on one artifact. Without an environment nothing is approved, waived or run there."""
     used = bench or Bench(now)
-    return _judge(policy, artifact, used.cases(artifact), environment, used).verdict
+    return _judge(policy, Hearing.of(artifact, environment, used)).verdict
 
 
 def judge_artifact_by(
@@ -80,8 +79,8 @@ def judge_artifact_by(
 ) -> RunningJudgement:
     """What several policies together say: the worst of those that have anything to say."""
     used = bench or Bench(now)
-    cases = used.cases(artifact)
-    judged = tuple([_judge(policy, artifact, cases, environment, used) for policy in policies])
+    hearing = Hearing.of(artifact, environment, used)
+    judged = tuple([_judge(policy, hearing) for policy in policies])
     deciding = [each.course for each in judged if each.course.status is not UNKNOWN]
     return RunningJudgement(artifact, worst_of(deciding) if deciding else UNDECIDED, judged)
 
@@ -118,19 +117,20 @@ def _about_running(judged: RunningJudgement, environment: str) -> Reason:
     else:
         said = f"{failing} rule{' is' if failing == 1 else 's are'} not satisfied."
         remedy = "Do what the reasons below this one say, or waive it."
-    return Reason(environment, _named(judged.artifact), judged.course.status, said, remedy, None, because)
+    return Reason(environment, named(judged.artifact), judged.course.status, said, remedy, None, because)
 
 
-def _judge(
-    policy: Policy, artifact: ArtifactFacts, cases: Sequence[Case], environment: str | None, bench: Bench
-) -> ArtifactJudgement:
-    waivers = live(artifact, environment, bench.now) if artifact.waivers and environment is not None else []
-    inside = cases if policy.scope is None else [case for case in cases if _covers(policy.scope, case.known)]
-    before = Before(artifact, inside, environment, bench.now, len(cases) - len(inside))
-    subject = _named(artifact)
+def _judge(policy: Policy, hearing: Hearing) -> ArtifactJudgement:
+    hearing = hearing.under(policy.scope)
+    before = hearing.before
+    artifact, environment = before.artifact, before.environment
+    waivers = live(artifact, environment, before.now) if artifact.waivers and environment is not None else []
+    new = tuple.__new__
     courses, reasons = [], []
-    for rule, label in zip(policy.rules, policy.labels, strict=True):
-        course, reason = _of_rule(label, subject, RESOLVES[type(rule)](rule, before), before)
+    for rule, label, sense in zip(policy.rules, policy.labels, policy.senses, strict=True):
+        course, subject, said, remedy, index, found, because = hearing.hear(rule, sense)
+        steps = because if found is None else Steps(label, found)
+        reason = new(Reason, (label, subject, course[0], said, remedy, index, steps))
         if course is not UNDECIDED:
             if waivers:
                 course, reason = waived(course, reason, [each for each in waivers if accepts(each, policy, rule)])
@@ -140,100 +140,17 @@ def _judge(
     whole = [each for each in waivers if each.rule is None and each.fingerprint is not None]
     if whole and course.status is not COMPLIANT:
         label = f"policy {policy.name} v{policy.version}"
-        above = Reason(label, subject, course.status, "", None, None, tuple(reasons))
+        above = Reason(label, hearing.subject, course.status, "", None, None, tuple(reasons))
         course, reason = waived(course, above, whole)
         return ArtifactJudgement(policy, course, (reason,))
     if whole:
         course, _ = waived(course, reasons[0], whole)
     if not policy.rules:
-        reasons = [_asks_nothing(policy, subject)]
+        reasons = [_asks_nothing(policy, hearing.subject)]
     return ArtifactJudgement(policy, course, tuple(reasons))
-
-
-def _of_rule(label: str, subject: str, resolutions: Sequence[Found], before: Before) -> tuple[Course, Reason]:
-    """A rule from its resolutions: its course (`UNDECIDED` when it is ignored), and why."""
-    applying = [each[0] for each in resolutions if each[0] is not UNDECIDED]
-    if not applying:
-        said = _ignored(len(resolutions), before.outside)
-        return UNDECIDED, Reason(label, subject, UNKNOWN, said, None, None, Steps(label, resolutions))
-    if len(resolutions) == 1:
-        ((course, place, said, remedy, index, because),) = resolutions
-        return course, Reason(label, f"{subject}, {place}", course.status, said, remedy, index, because)
-    course, steps = worst_of(applying), Steps(label, resolutions)
-    if course.status is COMPLIANT:
-        said = "Satisfied wherever it applies."
-        return course, tuple.__new__(Reason, (label, subject, COMPLIANT, said, None, None, steps))
-    failing = [
-        f"{subject} ({_FAILURES[course.status.value]})"
-        for course, subject, *_ in resolutions
-        if course is not UNDECIDED and course.status is not COMPLIANT
-    ]
-    said = f"Not satisfied in {', '.join(failing[:5])}{', …' if len(failing) > 5 else ''}."
-    remedy = "Do what the reasons below this one say."
-    return course, Reason(label, subject, course.status, said, remedy, None, steps)
-
-
-class Steps(Sequence[Reason]):
-    """The resolutions of a rule as reasons. They are made when somebody looks, and mostly nobody looks at all of them."""
-
-    __slots__ = ("_label", "_resolutions")
-
-    def __init__(self, label: str, resolutions: Sequence[Found]) -> None:
-        self._label, self._resolutions = label, resolutions
-
-    def __len__(self) -> int:
-        return len(self._resolutions)
-
-    def __iter__(self) -> Iterator[Reason]:
-        new, label = tuple.__new__, self._label
-        return iter(
-            [
-                new(Reason, (label, subject, course[0], said, remedy, index, because))
-                for course, subject, said, remedy, index, because in self._resolutions
-            ]
-        )
-
-    @overload
-    def __getitem__(self, place: int) -> Reason: ...
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[Reason]: ...
-    def __getitem__(self, place: int | slice) -> Reason | Sequence[Reason]:
-        return tuple(self)[place]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and tuple(self) == tuple(other)
-
-    def __hash__(self) -> int:
-        return hash((self._label, len(self._resolutions)))
-
-
-def _ignored(resolutions: int, outside: int) -> str:
-    if resolutions:
-        why = "It applies in none of the trails in which the artifact is known."
-    elif outside:
-        trails = f"{outside} trail{'' if outside == 1 else 's'}"
-        why = f"The policy covers none of the flows of the {trails} that know the artifact."
-    else:
-        why = "No flow knows the artifact, so there is nothing that it could apply to."
-    return f"Ignored. {why}"
-
-
-_FAILURES: Final = {INCOMPLETE.value: "missing", NON_COMPLIANT.value: "non-compliant"}
-
-
-def _covers(scope: Scope, known: dict[str, Value]) -> bool:
-    if scope.flows is not None:
-        return known["flow.name"] in scope.flows
-    if any(known.get(f"flow.tags.{key}") != value for key, value in scope.tags):
-        return False
-    return scope.applies is None or scope.applies.test(known) is not False
 
 
 def _asks_nothing(policy: Policy, subject: str) -> Reason:
     label = f"policy {policy.name} v{policy.version}"
     said = "The policy has no rules, so there is nothing to judge by."
     return Reason(label, subject, UNKNOWN, said, "Add rules to the policy, or detach it.")
-
-
-def _named(artifact: ArtifactFacts) -> str:
-    return f"artifact {artifact.name} {artifact.fingerprint[:12]}…"

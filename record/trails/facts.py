@@ -4,7 +4,6 @@ The facts stand apart from the rules because both the artifact's and the trail's
 the queries' affair.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from record.attestations.rules import AttestationFact
@@ -22,8 +21,7 @@ class ArtifactFact(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class TrailFacts:
+class TrailFacts(NamedTuple):
     """Everything that was recorded in one trail, in any order, and the template in force (None: there is none)."""
 
     name: str

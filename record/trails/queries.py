@@ -200,7 +200,7 @@ async def place(
 
 
 _ATTESTATIONS = """
-SELECT trail_id, entry_index, attestation_id, name, type, compliant, explanation, fingerprint, template_name, commit,
+SELECT trail_id, entry_index, name, type, compliant, explanation, fingerprint, template_name, commit,
        overrides, expires_at
 FROM record.attestations WHERE org_id = $1 AND trail_id = ANY($3::uuid[]) AND entry_index < $2 ORDER BY entry_index"""
 

@@ -1,7 +1,6 @@
 """What one attestation says, what an override replaces and for how long."""
 
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 import pytest
 
@@ -17,7 +16,7 @@ TESTS = Wanted("unit-tests", "junit", 7)
 
 def attested(index: int, *, compliant: bool, name: str = "unit-tests", kind: str = "junit") -> AttestationFact:
     said = "12 tests, none failed." if compliant else "12 tests, 2 failed."
-    return AttestationFact(EntryIndex(index), UUID(int=index), name, kind, compliant, said)
+    return AttestationFact(EntryIndex(index), name, kind, compliant, said)
 
 
 def overridden(
@@ -25,7 +24,6 @@ def overridden(
 ) -> AttestationFact:
     return AttestationFact(
         EntryIndex(index),
-        UUID(int=index),
         f"override-{index}",
         "override",
         compliant,

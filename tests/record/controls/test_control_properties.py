@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from random import Random
-from uuid import UUID
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -42,9 +41,7 @@ def memberships(draw: st.DrawFn, numbers: list[int]) -> Membership:
         on = draw(st.sampled_from([SAVER, None]))
         said = draw(st.booleans())
         facts.append(
-            AttestationFact(
-                EntryIndex(index), UUID(int=index), name, kind, said, "So.", on, overrides=overrides, expires_at=ends
-            )
+            AttestationFact(EntryIndex(index), name, kind, said, "So.", on, overrides=overrides, expires_at=ends)
         )
     trail = TrailFacts(str(report.entry_index), None, 1, tuple(facts), (report,))
     return Membership(draw(st.sampled_from(["x", "y"])), {}, trail, report)
@@ -117,7 +114,7 @@ def test_adding_evidence_never_lowers(
     overridden = [each for member in facts.memberships for each in member.trail.attestations if each.overrides == name]
     assume(all(each.compliant for each in overridden))
     kinds = {each.type for each in asked if isinstance(each, AttestationRequired) and each.name == name and each.type}
-    added = AttestationFact(EntryIndex(900), UUID(int=900), name, next(iter(kinds), "trivy"), True, "So.", on)
+    added = AttestationFact(EntryIndex(900), name, next(iter(kinds), "trivy"), True, "So.", on)
     more = with_approval(with_attestation(facts, added, trail), who)
     change = deployment(1000)
 
@@ -151,7 +148,7 @@ def test_a_finding_holds_until_the_instant_that_it_says(facts: ArtifactFacts, as
 def shuffled(facts: ArtifactFacts, chance: Random) -> ArtifactFacts:
     def mixed(member: Membership) -> Membership:
         attestations = chance.sample(member.trail.attestations, len(member.trail.attestations))
-        return replace(member, trail=replace(member.trail, attestations=tuple(attestations)))
+        return member._replace(trail=member.trail._replace(attestations=tuple(attestations)))
 
     return replace(facts, memberships=tuple(map(mixed, chance.sample(facts.memberships, len(facts.memberships)))))
 
@@ -161,7 +158,7 @@ def with_attestation(facts: ArtifactFacts, added: AttestationFact, place: int) -
         return facts
     members = list(facts.memberships)
     trail = members[place].trail
-    members[place] = replace(members[place], trail=replace(trail, attestations=(*trail.attestations, added)))
+    members[place] = members[place]._replace(trail=trail._replace(attestations=(*trail.attestations, added)))
     return replace(facts, memberships=tuple(members))
 
 

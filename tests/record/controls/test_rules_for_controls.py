@@ -50,9 +50,9 @@ def test_an_artifact_that_was_reported_after_its_deployment_was_known_nowhere_th
 def test_an_artifact_that_was_reported_again_later_was_known_by_its_first_report_then() -> None:
     once = member(attested(2, "unit-tests"), index=1)
     again = ArtifactFact(EntryIndex(50), SAVER, "saver", "abcdef0123", "acme/saver:7")
-    trail = replace(once.trail, artifacts=(*once.trail.artifacts, again))
+    trail = once.trail._replace(artifacts=(*once.trail.artifacts, again))
 
-    assert both(artifact(replace(once, trail=trail, artifact=again)), TESTS, known=40) == (True, True)
+    assert both(artifact(once._replace(trail=trail, artifact=again)), TESTS, known=40) == (True, True)
 
 
 def test_an_artifact_that_no_flow_knows_has_no_evidence_and_is_told_what_to_do() -> None:

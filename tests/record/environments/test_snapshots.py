@@ -327,3 +327,22 @@ async def test_what_runs_with_one_organization_is_nothing_to_another(prod: Place
         assert await snapshots.page(connection, moment, environment.environment_id, limit=9) == []
         assert await snapshots.numbered(connection, moment, environment.environment_id, 1) is None
         assert await snapshots.to_compare(connection, moment, "prod") == (None, None)
+
+
+async def test_the_names_of_what_ran_are_those_of_its_members(prod: Place) -> None:
+    await prod.runs(1, 2)
+    await prod.runs(2, 3)
+    await prod.report(member(2, name="renamed"), member(4))
+    async with prod.organization.record.database.connection(prod.caller.org_id) as connection:
+        moment = await prod.organization.moment()
+        environment_id = (await prod.environment()).environment_id
+        found = [await snapshots.numbered(connection, moment, environment_id, number) for number in (1, 2, 3)]
+        ran = [snapshot for snapshot in found if snapshot is not None]
+
+        names = await snapshots.names_in(connection, moment, ran)
+        members = await snapshots.members_in(connection, moment, ran)
+
+    assert [sorted(each) for each in names] == [
+        sorted((one.fingerprint, one.name) for one, _ in there) for there in members
+    ]
+    assert sorted(names[2]) == [(digest(2), "renamed"), (digest(4), "app-4")]

@@ -1,7 +1,6 @@
 """What is news: every change of a verdict once, the same ones however looking is cut into rounds; and who counts as silent."""
 
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -112,8 +111,7 @@ def test_judgements_are_numbered_and_never_go_back(history: TrailHistory) -> Non
 
 def test_a_trail_with_very_many_facts_is_looked_at_after_some_and_after_the_last() -> None:
     facts = tuple(
-        AttestationFact(EntryIndex(number), UUID(int=number), "a", "generic", number % 2 == 0, "It is so.")
-        for number in range(1, 10_001)
+        AttestationFact(EntryIndex(number), "a", "generic", number % 2 == 0, "It is so.") for number in range(1, 10_001)
     )
     template = Template((Wanted("a", "generic", 1),), ())
     history = TrailHistory(Mark(BEGUN, NOW - HOUR), TrailFacts("t1", template, 1, facts, ()), [(BEGUN, template, 1)])

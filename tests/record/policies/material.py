@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 from record.attestations.rules import AttestationFact
 from record.flows.templates import Template
@@ -37,9 +36,7 @@ def attested(
     until: datetime | None = None,
 ) -> AttestationFact:
     said = "As it should be." if compliant else "Not as it should be."
-    return AttestationFact(
-        EntryIndex(index), UUID(int=index), name, kind, compliant, said, on, None, None, overrides, until
-    )
+    return AttestationFact(EntryIndex(index), name, kind, compliant, said, on, None, None, overrides, until)
 
 
 def member(

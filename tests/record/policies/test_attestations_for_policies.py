@@ -56,6 +56,14 @@ def test_asked_for_by_type_one_bad_attestation_is_not_hidden_by_a_good_one() -> 
     assert status(JUNIT, artifact(member(attested(2, "a", compliant=False), attested(3, "b")))) is RED
 
 
+def test_asked_for_by_type_another_word_for_it_answers_too() -> None:
+    asked = policy("attestations: [{type: ticket}]")
+    good, bad = attested(2, "PAY-1", "ticket"), attested(3, "PAY-2", "jira", compliant=False)
+
+    assert status(asked, artifact(member(good))) is GREEN
+    assert status(asked, artifact(member(good, bad))) is RED
+
+
 def test_asked_for_by_type_another_type_under_the_same_name_hides_nothing() -> None:
     facts = (attested(2, "a", compliant=False), attested(3, "a", "generic"), attested(4, "b"))
 

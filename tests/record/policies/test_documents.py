@@ -71,6 +71,7 @@ def test_a_policy_keeps_its_rules_and_the_lines_which_ask() -> None:
     assert deployed == DeployedTo(11, "staging", timedelta(hours=24))
     assert policy.labels[2] == "policy production v3, line 7: unit-tests (junit)"
     assert policy.counted_types == {"trivy"}
+    assert policy.dated_types == {"junit"}
 
 
 def test_rules_have_names_that_survive_a_new_version() -> None:

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
-from uuid import UUID
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +12,7 @@ from record.flows.templates import Template, Wanted
 from record.ids import EntryIndex
 from record.policies.facts import ApprovalFact, ArtifactFacts, Membership, RunFact, WaiverFact
 from record.policies.forms import Policy
-from record.policies.rules import judge, judge_artifact_by
+from record.policies.rules import judge, judge_artifact_by, judge_environment
 from record.trails.facts import ArtifactFact, TrailFacts
 from record.verdicts import Status
 from tests.record.policies.material import HOUR, NOON, SAVER, policy
@@ -66,7 +65,6 @@ def memberships(draw: st.DrawFn, numbers: list[int]) -> Membership:
             facts.append(
                 AttestationFact(
                     EntryIndex(index),
-                    UUID(int=index),
                     "o",
                     "override",
                     draw(st.booleans()),
@@ -79,7 +77,7 @@ def memberships(draw: st.DrawFn, numbers: list[int]) -> Membership:
             continue
         names.add((name, on))
         kind = draw(st.sampled_from(["junit", "trivy"]))
-        facts.append(AttestationFact(EntryIndex(index), UUID(int=index), name, kind, draw(st.booleans()), "So.", on))
+        facts.append(AttestationFact(EntryIndex(index), name, kind, draw(st.booleans()), "So.", on))
     report = ArtifactFact(EntryIndex(numbers.pop(0)), SAVER, "saver", None, "saver")
     wanted = draw(st.sampled_from([None, Template(), Template((Wanted("a", "*", 3),))]))
     tags = draw(st.sampled_from([{}, {"tier": "product"}, {"tier": "infra"}]))
@@ -162,7 +160,6 @@ def test_a_bad_attestation_never_turns_a_verdict_green(
     kind = data.draw(st.sampled_from(["junit", "trivy", "generic"]))
     bad = AttestationFact(
         EntryIndex(1000),
-        UUID(int=1000),
         data.draw(st.sampled_from(["a", "b", "c"])),
         kind,
         False,
@@ -170,9 +167,9 @@ def test_a_bad_attestation_never_turns_a_verdict_green(
         data.draw(st.sampled_from([SAVER, None])),
     )
     # A second attestation of a name that is overridden stays under that override; the trail's own rules have it so.
-    trail = replace(member.trail, attestations=(*member.trail.attestations, bad))
+    trail = member.trail._replace(attestations=(*member.trail.attestations, bad))
     changed = list(facts.memberships)
-    changed[place] = replace(member, trail=trail)
+    changed[place] = member._replace(trail=trail)
     after = replace(
         facts,
         memberships=tuple(changed),
@@ -190,7 +187,7 @@ def test_the_order_of_facts_never_matters(asked: Policy, facts: ArtifactFacts, r
         return tuple(random.sample(values, len(values)))
 
     members = tuple(
-        replace(each, trail=replace(each.trail, attestations=shuffled(each.trail.attestations)))  # type: ignore[arg-type]
+        each._replace(trail=each.trail._replace(attestations=shuffled(each.trail.attestations)))  # type: ignore[arg-type]
         for each in facts.memberships
     )
     other = replace(
@@ -233,7 +230,7 @@ def test_a_policy_is_green_only_if_each_of_its_applying_rules_is(asked: Policy, 
 def test_taking_tags_away_never_turns_a_verdict_green(facts: ArtifactFacts, rule: str) -> None:
     """Absent values fail closed: `if` and exceptions that cannot be decided waive nothing."""
     asked = policy(f"attestations: [{rule}], {RULES[1][1:-1]}, {RULES[3][1:-1]}")
-    bare = replace(facts, memberships=tuple(replace(each, flow_tags={}) for each in facts.memberships))
+    bare = replace(facts, memberships=tuple(each._replace(flow_tags={}) for each in facts.memberships))
 
     before, after = status(asked, facts), status(asked, bare)
 
@@ -249,3 +246,23 @@ def test_several_policies_are_as_good_as_the_worst_that_has_anything_to_say(
     apart = {status(each, facts) for each in asked} - {Status.UNKNOWN}
 
     assert (together is Status.COMPLIANT) == (apart == {Status.COMPLIANT})
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(policies(), min_size=2, max_size=3), artifacts())
+def test_a_policy_says_the_same_beside_others_as_alone(asked: list[Policy], facts: ArtifactFacts) -> None:
+    together = judge_artifact_by(asked, facts, environment="prod", now=NOON)
+
+    alone = [judge(each, facts, environment="prod", now=NOON) for each in asked]
+    assert [each.verdict for each in together.by_policy] == alone
+
+
+@settings(max_examples=150, deadline=None)
+@given(policies(), artifacts(), artifacts())
+def test_artifacts_are_judged_in_an_environment_as_each_is_alone(
+    asked: Policy, one: ArtifactFacts, other: ArtifactFacts
+) -> None:
+    judged = judge_environment([asked], [one, replace(other, name="tail")], environment="prod", now=NOON)
+
+    alone = [judge(asked, each.artifact, environment="prod", now=NOON) for each in judged.running]
+    assert [each.verdict for each in judged.running] == alone

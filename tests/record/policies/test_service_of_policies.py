@@ -184,7 +184,7 @@ async def test_facts_about_an_artifact_are_what_its_trails_say(acme: Organizatio
 
     async with acme.record.database.connection(acme.org_id) as connection:
         known, unknown = await queries.facts_about(
-            connection, await acme.moment(), [FINGERPRINTS[0], "f" * 64], counted={"*"}
+            connection, await acme.moment(), [FINGERPRINTS[0], "f" * 64], counted={"*"}, dated={"*"}
         )
 
     assert [(each.flow, each.flow_tags, each.trail.name) for each in known.memberships] == [
@@ -215,7 +215,7 @@ async def test_facts_take_as_many_statements_for_forty_artifacts_as_for_one(acme
     assert all(len(each.memberships) == 2 for each in found)
 
 
-async def test_counts_of_findings_are_read_for_the_types_that_are_asked_about(acme: Organization) -> None:
+async def test_counts_and_instants_are_read_for_the_types_that_are_asked_about(acme: Organization) -> None:
     await deliver(acme, FINGERPRINTS[:1])
     caller = await acme.caller()
     report = await acme.file(caller, b'{"SchemaVersion": 2, "Results": []}', "trivy.json")
@@ -226,12 +226,13 @@ async def test_counts_of_findings_are_read_for_the_types_that_are_asked_about(ac
     async with acme.record.database.connection(acme.org_id) as connection:
         moment = await acme.moment()
         (counted,) = await queries.facts_about(connection, moment, FINGERPRINTS[:1], counted=asked.counted_types)
-        (other,) = await queries.facts_about(connection, moment, FINGERPRINTS[:1], counted={"snyk"})
+        (other,) = await queries.facts_about(connection, moment, FINGERPRINTS[:1], counted={"snyk"}, dated={"trivy"})
 
     assert counted.counts == {
         receipt.index: {"critical": 0, "high": 0, "low": 0, "medium": 0, "none": 0, "suppressed": 0}
     }
-    assert other.counts == {}
+    assert (other.counts, list(other.attested_at)) == ({}, [receipt.index])
+    assert counted.attested_at == {}
 
 
 async def test_a_policy_can_be_tried_on_what_ran_then_and_nothing_is_recorded(acme: Organization) -> None:
@@ -253,3 +254,21 @@ async def test_a_policy_can_be_tried_on_what_ran_then_and_nothing_is_recorded(ac
     assert await tried(now, TESTED) is Status.INCOMPLETE
     assert await tried(now, TESTED.replace("artifacts:", "flows: [build]\nartifacts:")) is Status.COMPLIANT
     assert await acme.size() == now.size
+
+
+async def test_what_runs_in_two_parts_of_an_environment_is_judged_once(acme: Organization) -> None:
+    await begin(acme)
+    caller = await acme.caller()
+    await environments.create(acme.record, caller, CreateEnvironment("staging", "k8s"))
+    await environments.create(acme.record, caller, CreateEnvironment("all", "logical", included=("prod", "staging")))
+    for name, members in {"prod": [(1, "web"), (2, "job")], "staging": [(1, "app"), (3, "web")]}.items():
+        ran = [Reported(FINGERPRINTS[number], called, 1) for number, called in members]
+        await reporting.report(acme.record, caller, reporting.ReportSnapshot(name, ran))
+
+    judged = await service.try_policy(acme.record, caller, await acme.moment(), document=KNOWN, environment="all")
+
+    assert [(each.artifact.name, each.artifact.fingerprint) for each in judged.running] == [
+        ("app", FINGERPRINTS[1]),
+        ("job", FINGERPRINTS[2]),
+        ("web", FINGERPRINTS[3]),
+    ]

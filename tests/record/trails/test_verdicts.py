@@ -1,7 +1,6 @@
 """Verdicts on artifacts and trails, one sentence of the domain at a time."""
 
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 import pytest
 
@@ -43,9 +42,7 @@ def attested(
 ) -> AttestationFact:
     template_name, commit = ahead or (None, None)
     said = "As it should be." if compliant else "Not as it should be."
-    return AttestationFact(
-        EntryIndex(index), UUID(int=index), name, kind, compliant, said, on, template_name, commit, overrides, until
-    )
+    return AttestationFact(EntryIndex(index), name, kind, compliant, said, on, template_name, commit, overrides, until)
 
 
 def reported(
