@@ -53,7 +53,7 @@ def test_bytes_that_the_vault_has_are_not_sent_again(muniment: Muniment, network
 
     assert muniment(*words).code == 0
 
-    assert [request.partition(" ")[0] for request in network.requests] == ["HEAD", "POST"]
+    assert [request.partition(" ")[0] for request in network.requests] == ["POST", "POST"]
 
 
 def test_files_are_sent_several_at_a_time(muniment: Muniment, network: Network) -> None:
@@ -67,6 +67,37 @@ def test_files_are_sent_several_at_a_time(muniment: Muniment, network: Network) 
     assert told.code == 0, told.said
     assert len(stored(muniment)) == 40
     assert sum(request.startswith("PUT") for request in network.requests) == 40
+
+
+def test_of_many_files_those_that_are_missing_are_found_with_one_question(muniment: Muniment, network: Network) -> None:
+    folder = muniment.folder / "many"
+    for number in range(30):
+        muniment.file(f"many/{number}.txt", f"{number} {time.time_ns()}")
+    words = [*ATTEST, "--attachments", str(folder), "--host", network.address]
+    assert muniment(*words).code == 0
+    for number in (3, 7):
+        (folder / f"{number}.txt").write_text("changed since")
+    network.requests.clear()
+
+    assert muniment(*words).code == 0
+
+    assert len(stored(muniment)) == 30
+    sent = sorted(request.partition(" ")[0] for request in network.requests)
+    assert sent == ["POST", "POST", "PUT"]  # the two that changed have the same bytes
+
+
+def test_what_the_key_may_not_read_is_sent_as_if_it_were_not_there(muniment: Muniment, network: Network) -> None:
+    path = muniment.file("theirs.bin", os.urandom(1000))
+    words = ["attest", "generic", "--name", "files", "--compliant", "--trail", "t", "--attachments", path]
+    assert muniment("create", "flow", "theirs").code == 0
+    assert muniment(*words, "--flow", "theirs").code == 0
+    narrowed = muniment.key_of("narrowed", {"role": "WRITER", "flows": [muniment.environment["MUNIMENT_FLOW"]]})
+
+    told = muniment(*words, "--host", network.address, "--api-key", narrowed)
+
+    assert told.code == 0, told.said
+    assert sum(request.startswith("PUT") for request in network.requests) == 1
+    assert [each["fileName"] for each in stored(muniment)] == ["theirs.bin"]
 
 
 def test_more_files_than_an_attestation_can_name_are_refused_before_anything_is_sent(
@@ -107,7 +138,7 @@ def test_a_file_that_changes_while_it_is_reported_is_not_attested(muniment: Muni
 
         def append(self, request: str) -> None:
             super().append(request)
-            if request.startswith("HEAD"):
+            if request.startswith("POST"):
                 path.write_text("after!")
 
     network.requests = Changing()

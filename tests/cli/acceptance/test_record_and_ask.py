@@ -433,13 +433,7 @@ def test_the_wheel_alone_records_and_asks(wheel: Path, delivery: Muniment) -> No
 
 def person(muniment: Muniment, name: str, *roles: str) -> str:
     """Another person with these roles; a key of theirs."""
-    add = "mutation($input: AddPrincipalInput!) { answer: addPerson(input: $input) { __typename } }"
-    issue = "mutation($input: IssueKeyInput!) { issueKey(input: $input) { ... on KeyIssued { token } } }"
-    grants = {"name": name, "grants": [{"role": role} for role in roles]}
-    muniment("query", muniment.file("add.graphql", add), "-v", f"input={json.dumps(grants)}")
-    key = {"principal": name, "description": "review"}
-    issued = muniment("query", muniment.file("key.graphql", issue), "-v", f"input={json.dumps(key)}")
-    return str(issued.json["issueKey"]["token"])
+    return muniment.key_of(name, *({"role": role} for role in roles))
 
 
 def test_an_approval_is_asked_for_given_and_asserted(delivery: Muniment) -> None:
