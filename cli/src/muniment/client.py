@@ -147,10 +147,11 @@ class Client:
             raise Unreachable(f"What answers at {self.host} is not Muniment. Check the host.") from None
         if errors:
             first = errors[0]
-            code = str((first.get("extensions") or {}).get("code", "REFUSED"))
+            told = first.get("extensions") or {}
+            code = str(told.get("code", "REFUSED"))
             if code in ("UNAVAILABLE", "INTERNAL", "INTERNAL_ERROR"):
                 raise Again(str(first.get("message")))
-            raise Refused(str(first.get("message")), code)
+            raise Refused(str(first.get("message")), code, told.get("field"))
         return data
 
     def _note(self, text: str) -> None:

@@ -6,6 +6,7 @@ from muniment.command import Argument, Command, Option
 from muniment.commands import shared, subjects
 from muniment.documents import Mutation, Query
 from muniment.exits import BadUsage, Refused
+from muniment.paging import limited, of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -161,14 +162,15 @@ def _render(output: Output, approval: dict[str, Any]) -> None:
 def several(context: Context) -> ExitCode:
     """Requests, the newest first."""
     state = context.text(STATE)
-    asked = {
-        "state": None if state is None else state.upper(),
-        "environment": context.text(shared.ENVIRONMENT),
-        "first": context.number(shared.LIMIT),
-        "after": context.text(shared.AFTER),
-    }
+    found = limited(
+        context,
+        LIST,
+        of("approvals"),
+        state=None if state is None else state.upper(),
+        environment=context.text(shared.ENVIRONMENT),
+    )
     return context.listed(
-        context.ask(LIST, asked)["record"]["approvals"],
+        found,
         ["approval", "state", "environment", "artifact", "requested", "by", "approved by"],
         lambda each: [
             each["id"],

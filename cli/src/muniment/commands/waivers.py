@@ -8,6 +8,7 @@ from muniment.command import NUMBER, Argument, Command, Option
 from muniment.commands import shared, subjects
 from muniment.documents import Mutation, Query
 from muniment.exits import BadUsage
+from muniment.paging import limited, of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,14 +97,15 @@ def _told(context: Context, outcome: dict[str, Any] | None) -> ExitCode:
 def several(context: Context) -> ExitCode:
     """Waivers, the newest first."""
     state = context.text(STATE)
-    asked = {
-        "state": None if state is None else state.upper(),
-        "environment": context.text(shared.ENVIRONMENT),
-        "first": context.number(shared.LIMIT),
-        "after": context.text(shared.AFTER),
-    }
+    found = limited(
+        context,
+        LIST,
+        of("waivers"),
+        state=None if state is None else state.upper(),
+        environment=context.text(shared.ENVIRONMENT),
+    )
     return context.listed(
-        context.ask(LIST, asked)["record"]["waivers"],
+        found,
         ["waiver", "state", "environment", "artifact", "rule", "reason", "by", "expires"],
         lambda each: [
             each["id"],
