@@ -102,6 +102,15 @@ def gathered(paths: Sequence[str]) -> list[File]:
     return files
 
 
+def check_count(count: int) -> None:
+    """Refuses more files than an attestation can name: its entry in the ledger, which names them all, is at most 64 KiB."""
+    if count > FILES_MAX:
+        raise BadUsage(
+            f"{count} files are more than the {FILES_MAX} that one attestation can name; nothing was sent. Pack them into one, "
+            "leave some out, or attest in parts under several names."
+        )
+
+
 def store(context: Context, files: Sequence[File]) -> None:
     """Asks which of them the vault has, and stores the others. Raises CommandError for the first that could not be stored."""
     from muniment.commands import shared

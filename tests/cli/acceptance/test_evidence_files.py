@@ -103,13 +103,18 @@ def test_what_the_key_may_not_read_is_sent_as_if_it_were_not_there(muniment: Mun
 def test_more_files_than_an_attestation_can_name_are_refused_before_anything_is_sent(
     muniment: Muniment, network: Network
 ) -> None:
-    for number in range(101):
-        muniment.file(f"many/{number}.txt", str(number))
+    for number in range(60):
+        muniment.file(f"many/{number}.xml", str(number))
+        muniment.file(f"more/{number}.txt", str(number))
+    many, more = str(muniment.folder / "many"), str(muniment.folder / "more")
+    junit = ["attest", "junit", "--name", "unit", "--trail", "t", "--results-dir", many, "--attachments", more]
 
-    told = muniment(*ATTEST, "--attachments", str(muniment.folder / "many"), "--host", network.address)
+    told = muniment(*ATTEST, "--attachments", f"{many},{more}", "--host", network.address)
+    together = muniment(*junit, "--host", network.address)
 
-    assert (told.code, network.requests) == (2, [])
-    assert "Pack them" in told.said
+    assert (told.code, together.code, network.requests) == (2, 2, [])
+    assert "120 files are more than the 100 that one attestation can name" in told.said
+    assert together.said == told.said
 
 
 def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:

@@ -132,6 +132,30 @@ def test_best_effort_never_fails_a_pipeline(muniment: Muniment) -> None:
         assert told.out == ""
 
 
+def test_best_effort_goes_on_when_something_fails_that_nobody_thought_of(muniment: Muniment) -> None:
+    deep = muniment.file("deep.json", "[" * 200_000)
+    words = ["attest", "custom", "--name", "x", "--type", "t", "--attestation-data", deep, "--trail", "t"]
+
+    told = muniment(*words, "--best-effort")
+
+    assert told.code == 0
+    assert "not recorded: RecursionError" in told.said
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["create", "flow", "x", "--tga", "a=1"], ["create", "flow"], ["create", "flow", "x", "y"], ["create", "flwo"]],
+)
+def test_a_command_line_that_cannot_be_read_is_its_authors_fault_even_with_best_effort(
+    words: list[str], muniment: Muniment
+) -> None:
+    before = entries(muniment)
+
+    assert muniment(*words, "--best-effort").code == 2
+    assert muniment(*words, MUNIMENT_BEST_EFFORT="true").code == 2
+    assert entries(muniment) == before
+
+
 def test_what_the_server_refuses_is_told_in_its_own_sentence(muniment: Muniment) -> None:
     told = muniment("create", "environment", "not a name", "--type", "server")
 

@@ -78,11 +78,7 @@ def record(
 ) -> ExitCode:
     """Records an attestation. `files` are what `given` names beside the attachments."""
     place = reporting.place_of(context)
-    attachments = attached(context)
-    if len(files) + len(attachments) > 100:
-        raise BadUsage(
-            f"{len(files) + len(attachments)} files are too many for one attestation. Pack them into one, or leave some out."
-        )
+    attachments = attached(context, beside=len(files))
     whole = {
         "flow": place.flow,
         "trail": place.trail,

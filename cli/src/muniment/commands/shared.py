@@ -33,7 +33,9 @@ EVERYWHERE = (
 
 SPOOL = Option("--spool", help="directory that keeps what cannot be sent now, for `muniment flush`", value="DIR")
 BEST_EFFORT = Option(
-    "--best-effort", kind=SWITCH, help="end with 0 whatever happens, so that no pipeline fails over it"
+    "--best-effort",
+    kind=SWITCH,
+    help="end with 0 whatever happens, so that no pipeline fails over it; unknown flags and missing words still end with 2",
 )
 IDEMPOTENCY_KEY = Option("--idempotency-key", help="your own name for this write: the same again records nothing twice")
 RECORDING = (SPOOL, BEST_EFFORT, IDEMPOTENCY_KEY)
