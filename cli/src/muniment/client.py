@@ -131,7 +131,7 @@ class Client:
                 why = self.connections.why(fault)
                 pause = max(_pause(tries), getattr(fault, "after", 0.0))
                 if self.connections.is_hopeless(fault):
-                    raise Unreachable(f"{self.host} cannot be trusted: {why}") from None
+                    raise Unreachable(f"{self.host} cannot be reached: {why}.") from None
                 if tries > self._retries or time.monotonic() + pause > ends:
                     times = "once" if tries == 1 else f"{tries} times"
                     raise Unreachable(f"{self.host} was asked {times}, in vain: {why}") from None
