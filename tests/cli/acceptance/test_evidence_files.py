@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -13,15 +12,8 @@ import pytest
 
 from muniment.evidence import gathered
 from muniment.exits import BadUsage
-from tests.cli.faulty import Network, network_to
+from tests.cli.faulty import Network
 from tests.cli.running import Muniment
-
-
-@pytest.fixture
-def network(muniment: Muniment) -> Iterator[Network]:
-    with network_to(muniment.environment["MUNIMENT_HOST"]) as between:
-        yield between
-
 
 ATTEST = ["attest", "generic", "--name", "files", "--compliant", "--trail", "t"]
 

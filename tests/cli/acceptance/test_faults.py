@@ -3,21 +3,14 @@
 import json
 import socket
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli.faulty import Network, network_to
+from tests.cli.faulty import Network
 from tests.cli.running import Muniment, entries
 
 NOWHERE = "http://127.0.0.1:9"
-
-
-@pytest.fixture
-def network(muniment: Muniment) -> Iterator[Network]:
-    with network_to(muniment.environment["MUNIMENT_HOST"]) as between:
-        yield between
 
 
 def recorded(muniment: Muniment, kind: str, since: int) -> int:
