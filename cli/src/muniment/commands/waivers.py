@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 
 from muniment.command import NUMBER, Argument, Command, Option
-from muniment.commands import shared, subjects
-from muniment.documents import Mutation, Query
+from muniment.commands import queues, shared, subjects
+from muniment.documents import Mutation
 from muniment.exits import BadUsage
-from muniment.paging import limited, of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,12 +23,6 @@ _DONE = "waiver { " + _WAIVER + " acceptance { by comment at } revocation { by c
 REQUEST = Mutation("requestWaiver", "RequestWaiverInput", "WaiverRecorded", _DONE, noted="reason")
 ACCEPT = Mutation("acceptWaiver", "AcceptWaiverInput", "WaiverRecorded", _DONE, noted="comment")
 REVOKE = Mutation("revokeWaiver", "RevokeWaiverInput", "WaiverRecorded", _DONE, noted="reason")
-LIST = Query(
-    "query($state: WaiverState, $environment: String, $first: Int, $after: String) { record { "
-    "waivers(state: $state, environment: $environment, first: $first, after: $after) { nodes { "
-    + _WAIVER
-    + " } pageInfo { hasNextPage endCursor } } } }"
-)
 
 REASON = Option("--reason", help="why it may run nevertheless", value="TEXT")
 EXPIRES = Option("--expires-at", help="the instant from which it excuses nothing", value="INSTANT")
@@ -37,9 +30,8 @@ DAYS = Option("--days", kind=NUMBER, default=30, help="or for how many days from
 POLICY = Option("--policy", help="excuse one rule: the policy that has it", value="NAME")
 RULE = Option("--rule", help="and the rule, as `muniment get policy` tells it", value="RULE")
 COMMENT = Option("--comment", help="what there is to say", value="TEXT")
-STATE = Option(
-    "--state", choices=("requested", "in_force", "revoked", "expired"), help="only those that stand so", value="STATE"
-)
+QUEUE = queues.Queue("waivers", "WaiverState", _WAIVER, queues.state("requested", "in_force", "revoked", "expired"))
+LIST = QUEUE.question  # documents stand at the top of their module, where a test holds them against the schema
 
 
 def allow(context: Context) -> ExitCode:
@@ -96,16 +88,8 @@ def _told(context: Context, outcome: dict[str, Any] | None) -> ExitCode:
 
 def several(context: Context) -> ExitCode:
     """Waivers, the newest first."""
-    state = context.text(STATE)
-    found = limited(
+    return QUEUE.listed(
         context,
-        LIST,
-        of("waivers"),
-        state=None if state is None else state.upper(),
-        environment=context.text(shared.ENVIRONMENT),
-    )
-    return context.listed(
-        found,
         ["waiver", "state", "environment", "artifact", "rule", "reason", "by", "expires"],
         lambda each: [
             each["id"],
@@ -163,7 +147,7 @@ COMMANDS = (
     Command(
         "list waivers",
         several,
-        options=(STATE, shared.ENVIRONMENT, shared.LIMIT, shared.AFTER),
+        options=QUEUE.options(),
         examples=("muniment list waivers --state requested",),
     ),
 )
