@@ -276,7 +276,7 @@ def test_a_user_names_a_write_himself_and_repeats_it(muniment: Muniment) -> None
 
 
 def test_fifty_reporters_side_by_side_record_everything_once(muniment: Muniment) -> None:
-    results = muniment.file("results.xml", '<testsuite name="s" tests="1"><testcase name="t"/></testsuite>')
+    results = muniment.file("results.xml", '<testsuite name="fifty" tests="1"><testcase name="t"/></testsuite>')
     before = entries(muniment)
 
     reporters = [
