@@ -14,6 +14,7 @@ import argparse
 import hashlib
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -23,6 +24,8 @@ import time
 import venv
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import psutil
 
 from embedded.system import System
 
@@ -48,7 +51,7 @@ def main() -> int:
         with System(folder / "system", durable=True, patience_seconds=60) as system:
             client = Client(system, folder)
             rows += large_file(client, options.megabytes << 20)
-            rows += many_files(client)
+            rows += many_files(client, system)
     met = True
     for figure, measured, most in rows:
         fits = most is None or (measured >= -most if most < 0 else measured <= most)
@@ -243,8 +246,11 @@ def curl(client: Client, path: Path) -> None:
     subprocess.run([*words, f"{client.url}/evidence/sha256:{digest}"], check=True, stdout=subprocess.DEVNULL)
 
 
-def many_files(client: Client) -> list[Row]:
-    """Files through `muniment.evidence` alone, which the limit of files of one attestation does not concern."""
+def many_files(client: Client, system: System) -> list[Row]:
+    """Files through `muniment.evidence` alone, which the limit of files of one attestation does not concern.
+
+    Also told, on stderr: the seconds of processor time that each process took, because what is parallel shares the processors.
+    """
     script = (
         "import os, sys\nfrom muniment.asking import open_client\nfrom muniment.commands.shared import DESCRIPTION\n"
         "from muniment.context import Context\nfrom muniment.evidence import Progress, Storing, gathered\n"
@@ -268,11 +274,33 @@ def many_files(client: Client) -> list[Row]:
             for file in range(FILES):
                 (place / f"{file}.bin").write_bytes(os.urandom(FILE_BYTES))
             command = [sys.executable, "-c", script, str(place), str(at_a_time)]
+            before = processor_seconds(system)
             seconds[at_a_time] = timed(lambda command=command: subprocess.run(command, env=environment, check=True))
+            took = {name: each - before[name] for name, each in processor_seconds(system).items()}
+            told = ", ".join(f"{name} {each:.2f}" for name, each in took.items())
+            print(f"  {at_a_time} at a time: {seconds[at_a_time]:.2f} s; processor time: {told}", file=sys.stderr)
             shutil.rmtree(place)
         ratios.append(seconds[1] / seconds[16])
-        print(f"  round {number + 1}: one by one {seconds[1]:.1f} s, 16 at a time {seconds[16]:.1f} s", file=sys.stderr)
     return [("500 files of 100 KB: one by one / 16 at a time", statistics.median(ratios), -3)]
+
+
+def processor_seconds(system: System) -> dict[str, float]:
+    """What each part has used so far: the client (all that ended), and the servers with their children, in seconds."""
+    assert system.api is not None
+    assert system.worker is not None
+    servers = {
+        "api": system.api.pid,
+        "worker": system.worker.pid,
+        "postgres": system.stack.postgres.pid,
+        "store": system.stack.seaweedfs.pid,
+    }
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    found = {"client": used.ru_utime + used.ru_stime}
+    for name, pid in servers.items():
+        process = psutil.Process(pid)
+        times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
+        found[name] = sum(each.user + each.system for each in times)
+    return found
 
 
 if __name__ == "__main__":

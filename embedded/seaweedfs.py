@@ -148,7 +148,7 @@ class SeaweedFS:
             environment={
                 "PATH": os.defpath,
                 "HOME": str(folder),
-                "GOMEMLIMIT": "256MiB",
+                "GOMEMLIMIT": "512MiB",
                 **{f"WEED_{door}": secrets.token_hex(32) for door in doors},
             },
         )

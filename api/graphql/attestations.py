@@ -1,15 +1,18 @@
 """Attestations as GraphQL shows them, with their evidence."""
 
 from datetime import datetime
+from typing import Annotated, Final
 
 import strawberry
+from strawberry import Parent
 
 from api.graphql.context import Info
 from api.graphql.links import ExternalUrl
 from api.graphql.loaders import loaders_at
-from api.graphql.nodes import Node, global_id
+from api.graphql.nodes import AtMoment, Node, global_id
 from api.graphql.scalars import Json
 from record.attestations import queries
+from record.evidence import service as vault
 from record.evidence.queries import AttachedFile
 from record.ids import Digest, EntryIndex, Fingerprint
 from record.moment import Moment
@@ -34,11 +37,27 @@ class Evidence:
         )
 
 
+ABOUT_STORED: Final = (
+    "Those of these digests whose bytes the vault has for you: what you may not read is not among them, as if it were not there. "
+    f"Ask for up to {vault.DIGESTS_MAX} before uploading, and upload the others."
+)
+
+
+async def stored_evidence(
+    root: Parent[AtMoment],
+    info: Info,
+    digests: Annotated[list[Digest], strawberry.argument(description="The digests that are looked for.")],
+) -> list[Digest]:
+    """`Record.storedEvidence`."""
+    return await vault.stored_among(info.context.record, info.context.caller, root.moment, digests)
+
+
 @strawberry.type(description="The record that a control was carried out on a trail or an artifact, with its result.")
 class Attestation(Node):
     name: str = strawberry.field(description="Its name. The latest of a name on a subject decides.")
     type: str = strawberry.field(
-        description="generic, junit, sarif, snyk, trivy, sbom, provenance, custom:NAME or override."
+        description="generic, junit, sarif, snyk, trivy, sbom, provenance, pull_request, ticket, jira, sonar, custom:NAME or "
+        "override."
     )
     type_version: int | None = strawberry.field(description="The version of the custom type that it was judged by.")
     compliant: bool = strawberry.field(description="Whether it is compliant by its type.")

@@ -11,7 +11,7 @@ from api.graphql.adoption import Adoption, adoption_of
 from api.graphql.approvals import ABOUT_APPROVAL, ABOUT_QUEUE, Approval, approval_asked, approval_queue
 from api.graphql.archives import Archive, archive_of, archive_page
 from api.graphql.artifacts import Artifact, artifact_of, whole_fingerprint
-from api.graphql.attestations import AttestationType, SigningKey
+from api.graphql.attestations import ABOUT_STORED, AttestationType, SigningKey, stored_evidence
 from api.graphql.compliance import ComplianceReport, compliance_of
 from api.graphql.connections import Connection
 from api.graphql.context import Info
@@ -39,6 +39,7 @@ from record.attestations import queries as attestations
 from record.clock import to_rfc3339
 from record.ids import (
     DeploymentId,
+    Digest,
     EntryIndex,
     Fingerprint,
     LedgerSize,
@@ -247,6 +248,7 @@ class Record:
     async def archive(self, info: Info, id: strawberry.ID) -> Archive | None:  # noqa: A002
         return await archive_of(info, self.moment, uuid_in(id, "Archive", field="id"))
 
+    stored_evidence: list[Digest] = strawberry.field(resolver=stored_evidence, description=ABOUT_STORED)
     search: list[SearchHit] = strawberry.field(resolver=search, description=ABOUT_SEARCH)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Annotated, TypeAlias
+from urllib.parse import quote, unquote
 
 import strawberry
 
@@ -107,18 +108,30 @@ def running_page(
 ) -> Connection[RunningArtifact]:
     """A page of what runs, by name."""
     want = wanted(info, "running", first=first, after=after, last=last, before=before)
+    after_it, before_it = _place_of(want.after), _place_of(want.before)
     rows = [
         each
-        for each in running
-        if (want.after is None or _running_key(each) > want.after)
-        and (want.before is None or _running_key(each) < want.before)
+        for each in sorted(running, key=_place)  # however the database orders texts
+        if (after_it is None or _place(each) > after_it) and (before_it is None or _place(each) < before_it)
     ]
     shown = rows[-want.fetch :] if want.backward else rows[: want.fetch]
     return connect(shown, want, key=_running_key, node=lambda row: RunningArtifact.of(row, moment))
 
 
+def _place(running: rules.Running) -> tuple[str, str]:
+    return running.member.name, running.member.fingerprint
+
+
 def _running_key(running: rules.Running) -> str:
-    return f"{running.member.name}\n{running.member.fingerprint}"
+    """Its place as a cursor's key, in which everything is printable, whatever the name holds."""
+    return f"{running.member.fingerprint} {quote(running.member.name)}"
+
+
+def _place_of(key: str | None) -> tuple[str, str] | None:
+    if key is None:
+        return None
+    fingerprint, _, name = key.partition(" ")
+    return unquote(name), fingerprint
 
 
 @strawberry.type(description="A member of a report that was left out, because it could not be read.")

@@ -98,15 +98,19 @@ async def attached_to(
     return [found.get(index, []) for index in attestations]
 
 
-_FLOWS_NAMING = """
-SELECT DISTINCT a.flow FROM record.attestation_evidence e JOIN record.attestations a USING (org_id, entry_index)
-WHERE e.org_id = $1 AND e.digest = $2 AND e.entry_index < $3"""
+_AMONG = """
+SELECT digest FROM record.evidence s WHERE org_id = $1 AND entry_index < $2 AND digest = ANY($3::text[])
+AND ($4::text[] IS NULL OR EXISTS (
+  SELECT FROM record.attestation_evidence e JOIN record.attestations a USING (org_id, entry_index)
+  WHERE e.org_id = $1 AND e.digest = s.digest AND e.entry_index < $2 AND a.flow = ANY($4)))"""
 
 
-async def flows_naming(connection: Connection, moment: Moment, digest: Digest) -> frozenset[str]:
-    """Names of the flows in which some attestation names this evidence."""
-    rows = await connection.fetch(_FLOWS_NAMING, moment.org_id, digest, moment.size)
-    return frozenset(row["flow"] for row in rows)
+async def among(
+    connection: Connection, moment: Moment, digests: Sequence[Digest], *, flows: frozenset[str] | None
+) -> set[Digest]:
+    """Those of these digests that are stored; with `flows`, only what some attestation in one of these flows names."""
+    rows = await connection.fetch(_AMONG, moment.org_id, moment.size, digests, None if flows is None else sorted(flows))
+    return {Digest(row["digest"]) for row in rows}
 
 
 _STORED = """

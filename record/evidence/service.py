@@ -11,11 +11,11 @@ from typing import Final
 
 from record.access import queries as access
 from record.access.rules import Action, Caller
-from record.clock import to_rfc3339
+from record.clock import from_rfc3339, to_rfc3339
 from record.evidence import queries
 from record.ids import Digest
 from record.ledger.append import AlreadyRecorded
-from record.ledger.entries import Draft
+from record.ledger.entries import Draft, Receipt
 from record.moment import Moment
 from record.record import Record
 from record.refusals import EvidenceNotStored, InvalidInput, NotFound, TooLarge
@@ -23,6 +23,8 @@ from record.refusals import EvidenceNotStored, InvalidInput, NotFound, TooLarge
 MEDIA_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9.+_-]{0,62}/[a-z0-9][a-z0-9.+_-]{0,126}")
 DEFAULT_MEDIA_TYPE: Final = "application/octet-stream"
 REPORT_BYTES_MAX: Final = 32 * 2**20
+DIGESTS_MAX: Final = 1_000
+"""How many digests may be asked for at a time."""
 
 
 def checked_media_type(value: str | None) -> str:
@@ -68,9 +70,10 @@ async def store(
         retain_until=retained_until,
         size_max=record.settings.evidence_bytes_max,
     )
-    known = await _brought_again(record, caller, stored.digest)
-    if known is not None:
-        return known, False
+    if stored.already_there:
+        known = await _brought_again(record, caller, stored.digest)
+        if known is not None:
+            return known, False
     body = {
         "sha256": stored.digest,
         "size": stored.size,
@@ -81,13 +84,28 @@ async def store(
         "retained_until": to_rfc3339(retained_until),
     }
     try:
-        await record.ledger.append(caller, Draft("evidence.stored", body))
+        receipt = await record.ledger.append(caller, Draft("evidence.stored", body))
     except AlreadyRecorded:  # the same bytes arrived twice at once; one of them was first
-        evidence, is_new = await _brought_again(record, caller, stored.digest), False
-    else:
-        evidence, is_new = await find(record, caller, stored.digest), True
-    assert evidence is not None
-    return evidence, is_new
+        known = await _brought_again(record, caller, stored.digest)
+        assert known is not None, "what was recorded under this digest is there"
+        return known, False
+    return _recorded(receipt), True
+
+
+def _recorded(receipt: Receipt) -> queries.Evidence:
+    """The evidence that an entry has just recorded, as its row says it."""
+    body = receipt.body
+    return queries.Evidence(
+        digest=Digest(body["sha256"]),
+        size=body["size"],
+        crc32=body["crc32"],
+        media_type=body["media_type"],
+        key=body["key"],
+        version_id=body["version_id"],
+        retained_until=from_rfc3339(body["retained_until"]),
+        entry_index=receipt.index,
+        at=receipt.at,
+    )
 
 
 async def _brought_again(record: Record, caller: Caller, digest: Digest) -> queries.Evidence | None:
@@ -114,11 +132,25 @@ async def readable(record: Record, caller: Caller, digest: Digest) -> queries.Ev
     if evidence is not None and flows is not None:
         moment = Moment.latest(caller.org_id, record.clock.now())
         async with record.database.connection(caller.org_id) as connection:
-            if not flows & await queries.flows_naming(connection, moment, digest):
+            if not await queries.among(connection, moment, [digest], flows=flows):
                 evidence = None
     if evidence is None:
         raise NotFound(f"There is no evidence with the digest {digest}. Upload it, or check the digest.")
     return evidence
+
+
+async def stored_among(record: Record, caller: Caller, moment: Moment, digests: Sequence[Digest]) -> list[Digest]:
+    """Those of these digests that `readable` would give this caller at that moment, in the order asked."""
+    if len(digests) > DIGESTS_MAX:
+        raise InvalidInput(
+            f"{len(digests)} digests are too many. Ask for at most {DIGESTS_MAX} at a time.", field="digests"
+        )
+    flows = caller.readable_flows()
+    if not digests or flows == frozenset():
+        return []
+    async with record.database.connection(caller.org_id) as connection:
+        found = await queries.among(connection, moment, digests, flows=flows)
+    return [digest for digest in dict.fromkeys(digests) if digest in found]
 
 
 async def required(record: Record, caller: Caller, digests: Sequence[Digest]) -> list[queries.Evidence]:

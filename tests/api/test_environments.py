@@ -374,3 +374,33 @@ async def test_drift_is_told_as_events_and_only_to_who_may_read_the_environment(
     assert (await eve.ask(asked, name="prod"))["environment"] is None
     seen = (await eve.ask(asked, name="staging"))["environment"]["driftEvents"]["nodes"]
     assert [each["name"] for each in seen] == ["app-2"]
+
+
+@pytest.mark.parametrize("asked", ['snapshot(expression: "prod")', 'environment(name: "prod")'])
+async def test_what_runs_is_turned_page_by_page_both_ways(client: Client, asked: str) -> None:
+    names = ["a", "a", "a b", "a\u00a0b", "a/b:1", "A", "ä", "z\u200b"]
+    members = [{"fingerprint": digest(number), "name": name} for number, name in enumerate(names)]
+    await client.ask(REPORT, input={"environment": "prod", "members": members})
+
+    def pages(how: str) -> str:
+        return (
+            f"query ($cursor: String) {{ record {{ it: {asked} {{ running({how}) {{ nodes {{ name fingerprint }} "
+            "pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } } } }"
+        )
+
+    whole = (await client.ask(pages("first: 20, after: $cursor")))["it"]["running"]["nodes"]
+    found: dict[str, list[Any]] = {}
+    for how, more, cursor in (
+        ("first: 3, after: $cursor", "hasNextPage", "endCursor"),
+        ("last: 3, before: $cursor", "hasPreviousPage", "startCursor"),
+    ):
+        at, found[how] = None, []
+        for _ in range(4):
+            page = (await client.ask(pages(how), cursor=at))["it"]["running"]
+            found[how] = found[how] + page["nodes"] if how.startswith("first") else page["nodes"] + found[how]
+            at = page["pageInfo"][cursor]
+            if not page["pageInfo"][more]:
+                break
+
+    assert len(whole) == len(names)
+    assert list(found.values()) == [whole, whole]

@@ -182,3 +182,19 @@ async def test_a_question_about_an_earlier_size_takes_its_instant_too_the_first_
 
     assert await counted.asking(VERDICT, fingerprint="1" * 64, size=size) == HEAD + 1 + 1 + 1 + FACTS
     assert await counted.asking(VERDICT, fingerprint="1" * 64, size=size) == HEAD + 1 + 1 + FACTS
+
+
+@pytest.mark.parametrize("asked", [1, 900])
+async def test_looking_for_however_many_digests_is_one_statement(counted: Counted, asked: int) -> None:
+    there = await counted.house.ada.upload(b"there")
+    digests = [there, *(f"{number:064x}" for number in range(asked - 1))]
+    question = "query ($digests: [Digest!]!) { record { storedEvidence(digests: $digests) } }"
+
+    assert (await counted.house.ada.ask(question, digests=digests))["record"]["storedEvidence"] == [there]
+    assert await counted.asking(question, digests=digests) == HEAD + 1
+
+
+async def test_storing_new_evidence_takes_the_head_the_organization_and_one_append(counted: Counted) -> None:
+    assert await counted.of(lambda: counted.house.ada.upload(b"never seen")) == HEAD + 1 + APPEND
+    found_again, noted = 1, 1
+    assert await counted.of(lambda: counted.house.ada.upload(b"never seen")) == HEAD + 1 + found_again + noted

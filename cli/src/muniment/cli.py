@@ -53,6 +53,7 @@ def _run(words: list[str]) -> int:
 
 
 def _finished(command: Command, context: Context) -> int:
+    """Runs a command whose words made sense. Best effort is about what happens from here on: files, network, server."""
     from muniment.context import is_best_effort
     from muniment.exits import CommandError, ExitCode
 
@@ -61,8 +62,18 @@ def _finished(command: Command, context: Context) -> int:
     except CommandError as refusal:
         if refusal.code == ExitCode.DONE or not is_best_effort(context):
             raise
-        print(f"muniment: not recorded: {refusal.message}", file=sys.stderr)
-        print("muniment: best effort: the pipeline goes on", file=sys.stderr)
-        return int(ExitCode.DONE)
+        return _gone_on(refusal.message)
+    except Exception as fault:
+        if isinstance(fault, BrokenPipeError) or not is_best_effort(context):
+            raise
+        return _gone_on(f"{type(fault).__name__}: {fault}")
     finally:
         context.close()
+
+
+def _gone_on(why: str) -> int:
+    from muniment.exits import ExitCode
+
+    print(f"muniment: not recorded: {why}", file=sys.stderr)
+    print("muniment: best effort: the pipeline goes on", file=sys.stderr)
+    return int(ExitCode.DONE)

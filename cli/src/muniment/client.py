@@ -131,7 +131,7 @@ class Client:
                 why = self.connections.why(fault)
                 pause = max(_pause(tries), getattr(fault, "after", 0.0))
                 if self.connections.is_hopeless(fault):
-                    raise Unreachable(f"{self.host} cannot be trusted: {why}") from None
+                    raise Unreachable(f"{self.host} cannot be reached: {why}.") from None
                 if tries > self._retries or time.monotonic() + pause > ends:
                     times = "once" if tries == 1 else f"{tries} times"
                     raise Unreachable(f"{self.host} was asked {times}, in vain: {why}") from None
@@ -147,10 +147,11 @@ class Client:
             raise Unreachable(f"What answers at {self.host} is not Muniment. Check the host.") from None
         if errors:
             first = errors[0]
-            code = str((first.get("extensions") or {}).get("code", "REFUSED"))
+            told = first.get("extensions") or {}
+            code = str(told.get("code", "REFUSED"))
             if code in ("UNAVAILABLE", "INTERNAL", "INTERNAL_ERROR"):
                 raise Again(str(first.get("message")))
-            raise Refused(str(first.get("message")), code)
+            raise Refused(str(first.get("message")), code, told.get("field"))
         return data
 
     def _note(self, text: str) -> None:

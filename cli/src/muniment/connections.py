@@ -17,11 +17,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import IO
 
+    from muniment.proxies import Proxy
+
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 PIECE_BYTES = 1 << 18
 ANSWER_BYTES_MAX = 1 << 28
 FAULTS = (OSError, http.client.HTTPException)
 """What it looks like when the network or the server fails."""
+_NEVER = ("401", "403", "405", "407")
+"""What a proxy says that will say it again."""
+_OF_ANOTHER_NAME = (62, 64)
+_EXPIRED = 10
 
 
 class Answer:
@@ -62,8 +68,9 @@ class Connections:
         self._prefix = "/" + path.strip("/") if path.strip("/") else ""
         self.address = f"{scheme}://{authority}{self._prefix}"
         self.timeout_seconds = timeout_seconds
-        self._ca_file = ca_file
-        self._proxy = proxy or _proxy_of(scheme, authority, os.environ if environment is None else environment)
+        environment = os.environ if environment is None else environment
+        self._ca_file = ca_file or (None if environment.get("SSL_CERT_FILE") else _ca_file_of(environment))
+        self._proxy = _proxy_of(scheme, authority, proxy, environment)
         self._local = threading.local()
         self._tls: ssl.SSLContext | None = None
 
@@ -77,7 +84,7 @@ class Connections:
         began = time.monotonic()
         connection = self._open()
         try:
-            connection.request(method, self._prefix + path, body=body, headers=dict(headers))
+            connection.request(method, self._target(path), body=body, headers={**headers, **self._for_proxy()})
             return self._read(connection, method, path, began)
         except BaseException:
             self.drop()
@@ -90,8 +97,8 @@ class Connections:
         began = time.monotonic()
         connection = self._open()
         try:
-            connection.putrequest("PUT", self._prefix + path)
-            for name, value in headers.items():
+            connection.putrequest("PUT", self._target(path))
+            for name, value in {**headers, **self._for_proxy()}.items():
                 connection.putheader(name, value)
             connection.putheader("Content-Length", str(size))
             connection.endheaders()
@@ -109,7 +116,7 @@ class Connections:
         """Begins a download; the caller reads the answer to its end, or calls `drop`."""
         connection = self._open()
         try:
-            connection.request("GET", self._prefix + path, headers=dict(headers))
+            connection.request("GET", self._target(path), headers={**headers, **self._for_proxy()})
             return connection.getresponse()
         except BaseException:
             self.drop()
@@ -124,12 +131,20 @@ class Connections:
 
     def is_hopeless(self, fault: Exception) -> bool:
         """Whether trying again can change nothing."""
-        return isinstance(fault, ssl.SSLCertVerificationError)
+        return isinstance(fault, ssl.SSLCertVerificationError) or _speaks_no_tls(fault) or _proxy_said(fault) in _NEVER
 
     def why(self, fault: Exception) -> str:
         """Such a failure in words."""
         if isinstance(fault, ssl.SSLCertVerificationError):
-            return f"its certificate is not trusted ({fault.verify_message}); name the CA with --ca-file"
+            return _why_not_trusted(fault)
+        if _speaks_no_tls(fault):
+            return "it does not speak TLS; is its address one with http://?"
+        why = self._why(fault)
+        return why if self._proxy is None else f"{why}, through the proxy {self._proxy.address}"
+
+    def _why(self, fault: Exception) -> str:
+        if _proxy_said(fault):
+            return f"the proxy refuses the way ({str(fault).partition(': ')[2]})"
         if isinstance(fault, socket.timeout):
             return f"no answer within {getattr(self._local, 'seconds', self.timeout_seconds):.3g} seconds"
         if isinstance(fault, socket.gaierror):
@@ -159,21 +174,31 @@ class Connections:
         return made
 
     def _made(self) -> http.client.HTTPConnection:
-        reached = self._proxy or self.authority
+        reached = self.authority if self._proxy is None else self._proxy.address
         if self._scheme == "http":
             connection = http.client.HTTPConnection(reached, timeout=self.timeout_seconds, blocksize=PIECE_BYTES)
         else:
             connection = http.client.HTTPSConnection(
                 reached, timeout=self.timeout_seconds, blocksize=PIECE_BYTES, context=self._context()
             )
-        if self._proxy is not None:
-            connection.set_tunnel(self.authority)
+        if self._proxy is not None and self._scheme == "https":
+            connection.set_tunnel(self.authority, headers=self._proxy.headers)
         return connection
+
+    def _target(self, path: str) -> str:
+        """What a request asks for: a path, or for a proxy that passes on what it can read, the whole address."""
+        is_read = self._proxy is not None and self._scheme == "http"
+        return f"http://{self.authority}{self._prefix}{path}" if is_read else self._prefix + path
+
+    def _for_proxy(self) -> dict[str, str]:
+        """The proxy's own headers, where it reads those of requests; a tunnel's are sent once, before."""
+        return self._proxy.headers if self._proxy is not None and self._scheme == "http" else {}
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:
             try:
-                self._tls = ssl.create_default_context(cafile=self._ca_file)
+                folder = self._ca_file if self._ca_file and os.path.isdir(self._ca_file) else None
+                self._tls = ssl.create_default_context(cafile=None if folder else self._ca_file, capath=folder)
             except (OSError, ssl.SSLError) as error:
                 raise BadUsage(f"{self._ca_file} holds no certificates that can be read ({error}).") from None
         return self._tls
@@ -210,13 +235,40 @@ def _host_name(authority: str) -> str:
     return authority.partition(":")[0]
 
 
-def _proxy_of(scheme: str, authority: str, environment: Mapping[str, str]) -> str | None:
-    """`host:port` of the proxy that the environment names for this server; None to go straight."""
-    told = environment.get(f"{scheme}_proxy") or environment.get(f"{scheme.upper()}_PROXY")
-    if not told or _host_name(authority) in LOOPBACK:
+def _proxy_of(scheme: str, authority: str, told: str | None, environment: Mapping[str, str]) -> Proxy | None:
+    host = _host_name(authority)
+    named = any(name.lower() in (f"{scheme}_proxy", "all_proxy") for name in environment)
+    if told is None and (host in LOOPBACK or not named):
         return None
-    from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # few pipelines have a proxy
+    from muniment import proxies  # few pipelines have one
 
-    if proxy_bypass_environment(authority):
-        return None
-    return told.partition("://")[2].rstrip("/") if "://" in told else told
+    if told is not None:
+        return proxies.parsed(told)
+    port = authority.removeprefix(f"[{host}]").removeprefix(host).lstrip(":")
+    return proxies.proxy_for(
+        scheme, host, int(port) if port.isdigit() else 443 if scheme == "https" else 80, environment
+    )
+
+
+def _ca_file_of(environment: Mapping[str, str]) -> str | None:
+    """The certificates that other clients would trust. SSL_CERT_FILE is read by OpenSSL itself."""
+    return environment.get("REQUESTS_CA_BUNDLE") or environment.get("CURL_CA_BUNDLE") or None
+
+
+def _why_not_trusted(fault: ssl.SSLCertVerificationError) -> str:
+    told = fault.verify_message.rstrip(".")
+    if fault.verify_code in _OF_ANOTHER_NAME:
+        return f"its certificate is one of another server ({told}); check the host"
+    if fault.verify_code == _EXPIRED:
+        return f"its certificate is out of date ({told}); tell whoever runs it"
+    return f"its certificate is not trusted ({told}); name the CA with --ca-file"
+
+
+def _speaks_no_tls(fault: Exception) -> bool:
+    return isinstance(fault, ssl.SSLError) and fault.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST")
+
+
+def _proxy_said(fault: Exception) -> str:
+    """The status with which a proxy refused a tunnel; "" when this is something else."""
+    told = str(fault)
+    return told.removeprefix("Tunnel connection failed: ")[:3] if told.startswith("Tunnel connection failed: ") else ""

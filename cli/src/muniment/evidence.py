@@ -9,8 +9,10 @@ import os
 import sys
 import threading
 import time
+from functools import partial
 
 from muniment.client import PASSING
+from muniment.documents import Query
 from muniment.exits import BadUsage, Refused
 from muniment.fingerprints import file_digest
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 FILES_MAX = 100
 """How many files one attestation may name."""
+DIGESTS_MAX = 1000
+"""How many digests are asked about at a time."""
+STORED = Query("query($digests: [Digest!]!) { record { storedEvidence(digests: $digests) } }")
 _MEDIA_TYPES = {
     ".json": "application/json",
     ".sarif": "application/sarif+json",
@@ -97,8 +102,17 @@ def gathered(paths: Sequence[str]) -> list[File]:
     return files
 
 
+def check_count(count: int) -> None:
+    """Refuses more files than an attestation can name: its entry in the ledger, which names them all, is at most 64 KiB."""
+    if count > FILES_MAX:
+        raise BadUsage(
+            f"{count} files are more than the {FILES_MAX} that one attestation can name; nothing was sent. Pack them into one, "
+            "leave some out, or attest in parts under several names."
+        )
+
+
 def store(context: Context, files: Sequence[File]) -> None:
-    """Stores what the vault does not have yet. Raises CommandError for the first file that could not be stored."""
+    """Asks which of them the vault has, and stores the others. Raises CommandError for the first that could not be stored."""
     from muniment.commands import shared
 
     once = list({file.digest: file for file in files}.values())
@@ -108,7 +122,7 @@ def store(context: Context, files: Sequence[File]) -> None:
         sum(file.size for file in once), is_shown=sys.stderr.isatty() and not context.switch(shared.QUIET)
     )
     try:
-        Storing(context.client, once, progress).run(min(max(at_a_time, 1), len(once)))
+        Storing(context.client, once, progress).run(at_a_time)
     finally:
         progress.end()
 
@@ -118,13 +132,18 @@ class Storing:
 
     def __init__(self, client: Client, files: Sequence[File], progress: Progress) -> None:
         self._client = client
-        self._waiting = list(reversed(files))
+        self._files = files
+        self._waiting: list[File] = []
         self._progress = progress
         self._lock = threading.Lock()
         self._failure: BaseException | None = None
 
     def run(self, at_a_time: int) -> None:
-        """Stores them all, `at_a_time` at a time; the first failure ends it."""
+        """Stores those that are not there, `at_a_time` at a time; the first failure ends it."""
+        there = self._there()
+        self._progress.moved(sum(file.size for file in self._files if file.digest in there))
+        self._waiting = [file for file in reversed(self._files) if file.digest not in there]
+        at_a_time = min(max(at_a_time, 1), len(self._waiting))
         if at_a_time == 1:
             self._work()
         else:
@@ -150,30 +169,23 @@ class Storing:
                     return
                 file = self._waiting.pop()
             try:
-                self._store(file)
+                self._client.patiently(partial(self._send, file))
             except BaseException as failure:  # noqa: BLE001 (told by the thread that waits)
                 with self._lock:
                     self._failure = self._failure or failure
                 return
 
-    def _store(self, file: File) -> None:
+    def _there(self) -> set[str]:
+        """The digests that the vault has already, asked for all together. What this key may not read is not among them."""
+        digests = [file.digest for file in self._files]
+        there: set[str] = set()
+        for start in range(0, len(digests), DIGESTS_MAX):
+            asked = {"digests": digests[start : start + DIGESTS_MAX]}
+            there.update(self._client.ask(STORED, asked)["record"]["storedEvidence"])
+        return there
+
+    def _send(self, file: File) -> None:
         path = f"/evidence/sha256:{file.digest}"
-        if self._is_there(path):
-            self._progress.moved(file.size)
-            return
-        self._client.patiently(lambda: self._send(file, path))
-
-    def _is_there(self, path: str) -> bool:
-        try:
-            self._client.patiently(lambda: self._client.request("HEAD", path))
-        except Refused as refusal:
-            # A key that may write need not be one that may read. Then the server looks for itself.
-            if refusal.refusal in ("NOT_FOUND", "NOT_ALLOWED"):
-                return False
-            raise
-        return True
-
-    def _send(self, file: File, path: str) -> None:
         moved = 0
 
         def note(count: int) -> None:

@@ -50,9 +50,10 @@ class Unreachable(CommandError):
 
 
 class Refused(CommandError):
-    """The server said no: `message` is its sentence, `refusal` its stable code such as NOT_FOUND."""
+    """The server said no: `message` is its sentence, `refusal` its stable code (NOT_FOUND), `field` what it means, where told."""
 
-    def __init__(self, message: str, refusal: str) -> None:
+    def __init__(self, message: str, refusal: str, field: str | None = None) -> None:
         unauthorised = refusal in ("UNAUTHENTICATED", "NOT_ALLOWED")
         super().__init__(message, ExitCode.NOT_AUTHORISED if unauthorised else ExitCode.UNREACHABLE)
         self.refusal = refusal
+        self.field = field

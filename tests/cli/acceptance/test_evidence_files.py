@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -13,15 +12,8 @@ import pytest
 
 from muniment.evidence import gathered
 from muniment.exits import BadUsage
-from tests.cli.faulty import Network, network_to
+from tests.cli.faulty import Network
 from tests.cli.running import Muniment
-
-
-@pytest.fixture
-def network(muniment: Muniment) -> Iterator[Network]:
-    with network_to(muniment.environment["MUNIMENT_HOST"]) as between:
-        yield between
-
 
 ATTEST = ["attest", "generic", "--name", "files", "--compliant", "--trail", "t"]
 
@@ -53,7 +45,7 @@ def test_bytes_that_the_vault_has_are_not_sent_again(muniment: Muniment, network
 
     assert muniment(*words).code == 0
 
-    assert [request.partition(" ")[0] for request in network.requests] == ["HEAD", "POST"]
+    assert [request.partition(" ")[0] for request in network.requests] == ["POST", "POST"]
 
 
 def test_files_are_sent_several_at_a_time(muniment: Muniment, network: Network) -> None:
@@ -69,16 +61,52 @@ def test_files_are_sent_several_at_a_time(muniment: Muniment, network: Network) 
     assert sum(request.startswith("PUT") for request in network.requests) == 40
 
 
+def test_of_many_files_those_that_are_missing_are_found_with_one_question(muniment: Muniment, network: Network) -> None:
+    folder = muniment.folder / "many"
+    for number in range(30):
+        muniment.file(f"many/{number}.txt", f"{number} {time.time_ns()}")
+    words = [*ATTEST, "--attachments", str(folder), "--host", network.address]
+    assert muniment(*words).code == 0
+    for number in (3, 7):
+        (folder / f"{number}.txt").write_text("changed since")
+    network.requests.clear()
+
+    assert muniment(*words).code == 0
+
+    assert len(stored(muniment)) == 30
+    sent = sorted(request.partition(" ")[0] for request in network.requests)
+    assert sent == ["POST", "POST", "PUT"]  # the two that changed have the same bytes
+
+
+def test_what_the_key_may_not_read_is_sent_as_if_it_were_not_there(muniment: Muniment, network: Network) -> None:
+    path = muniment.file("theirs.bin", os.urandom(1000))
+    words = ["attest", "generic", "--name", "files", "--compliant", "--trail", "t", "--attachments", path]
+    assert muniment("create", "flow", "theirs").code == 0
+    assert muniment(*words, "--flow", "theirs").code == 0
+    narrowed = muniment.key_of("narrowed", {"role": "WRITER", "flows": [muniment.environment["MUNIMENT_FLOW"]]})
+
+    told = muniment(*words, "--host", network.address, "--api-key", narrowed)
+
+    assert told.code == 0, told.said
+    assert sum(request.startswith("PUT") for request in network.requests) == 1
+    assert [each["fileName"] for each in stored(muniment)] == ["theirs.bin"]
+
+
 def test_more_files_than_an_attestation_can_name_are_refused_before_anything_is_sent(
     muniment: Muniment, network: Network
 ) -> None:
-    for number in range(101):
-        muniment.file(f"many/{number}.txt", str(number))
+    for number in range(60):
+        muniment.file(f"many/{number}.xml", str(number))
+        muniment.file(f"more/{number}.txt", str(number))
+    many, more = str(muniment.folder / "many"), str(muniment.folder / "more")
+    junit = ["attest", "junit", "--name", "unit", "--trail", "t", "--results-dir", many, "--attachments", more]
 
-    told = muniment(*ATTEST, "--attachments", str(muniment.folder / "many"), "--host", network.address)
+    told = muniment(*ATTEST, "--attachments", f"{many},{more}", "--host", network.address)
+    together = muniment(*junit, "--host", network.address)
 
-    assert (told.code, network.requests) == (2, [])
-    assert "Pack them" in told.said
+    assert (told.code, together.code, network.requests) == (2, 2, [])
+    assert "120 files are more than the 100 that one attestation can name" in told.said
+    assert together.said == told.said
 
 
 def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
@@ -107,7 +135,7 @@ def test_a_file_that_changes_while_it_is_reported_is_not_attested(muniment: Muni
 
         def append(self, request: str) -> None:
             super().append(request)
-            if request.startswith("HEAD"):
+            if request.startswith("POST"):
                 path.write_text("after!")
 
     network.requests = Changing()

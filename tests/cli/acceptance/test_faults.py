@@ -3,21 +3,14 @@
 import json
 import socket
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli.faulty import Network, network_to
+from tests.cli.faulty import Network
 from tests.cli.running import Muniment, entries
 
 NOWHERE = "http://127.0.0.1:9"
-
-
-@pytest.fixture
-def network(muniment: Muniment) -> Iterator[Network]:
-    with network_to(muniment.environment["MUNIMENT_HOST"]) as between:
-        yield between
 
 
 def recorded(muniment: Muniment, kind: str, since: int) -> int:
@@ -130,6 +123,30 @@ def test_best_effort_never_fails_a_pipeline(muniment: Muniment) -> None:
         assert told.code == 0
         assert "the pipeline goes on" in told.said
         assert told.out == ""
+
+
+def test_best_effort_goes_on_when_something_fails_that_nobody_thought_of(muniment: Muniment) -> None:
+    deep = muniment.file("deep.json", "[" * 200_000)
+    words = ["attest", "custom", "--name", "x", "--type", "t", "--attestation-data", deep, "--trail", "t"]
+
+    told = muniment(*words, "--best-effort")
+
+    assert told.code == 0
+    assert "not recorded: RecursionError" in told.said
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["create", "flow", "x", "--tga", "a=1"], ["create", "flow"], ["create", "flow", "x", "y"], ["create", "flwo"]],
+)
+def test_a_command_line_that_cannot_be_read_is_its_authors_fault_even_with_best_effort(
+    words: list[str], muniment: Muniment
+) -> None:
+    before = entries(muniment)
+
+    assert muniment(*words, "--best-effort").code == 2
+    assert muniment(*words, MUNIMENT_BEST_EFFORT="true").code == 2
+    assert entries(muniment) == before
 
 
 def test_what_the_server_refuses_is_told_in_its_own_sentence(muniment: Muniment) -> None:
@@ -259,7 +276,7 @@ def test_a_user_names_a_write_himself_and_repeats_it(muniment: Muniment) -> None
 
 
 def test_fifty_reporters_side_by_side_record_everything_once(muniment: Muniment) -> None:
-    results = muniment.file("results.xml", '<testsuite name="s" tests="1"><testcase name="t"/></testsuite>')
+    results = muniment.file("results.xml", '<testsuite name="fifty" tests="1"><testcase name="t"/></testsuite>')
     before = entries(muniment)
 
     reporters = [

@@ -29,3 +29,9 @@ def by_name(members: Sequence[Member]) -> dict[str, Member]:
 
 def named(members: Sequence[Member]) -> set[str]:
     return {member.name.rpartition("/")[2] for member in members}
+
+
+def answering(cases: dict[str, str]) -> str:
+    """A program that prints a file for the words that it was given, and fails for others."""
+    lines = "\n".join(f'  "{words}"*) cat {ANSWERS / file} ;;' for words, file in cases.items())
+    return f'#!/bin/sh\ncase "$*" in\n{lines}\n  *) echo "ERROR: unknown: $*" >&2; exit 1 ;;\nesac\n'

@@ -121,7 +121,7 @@ QUESTIONS: dict[str, Question] = {
         c, m, [k.digest], principal="ada", principal_id=k.principal_id, readable=frozenset({NAMES})
     ),
     "evidence.attached_to": lambda c, m, k: evidence.attached_to(c, m, [k.attested_at]),
-    "evidence.flows_naming": lambda c, m, k: evidence.flows_naming(c, m, k.digest),
+    "evidence.among": lambda c, m, k: evidence.among(c, m, [k.digest], flows=None),
     "evidence.keys_among": lambda c, m, k: evidence.keys_among(c, m.org_id, [content_key(k.digest)]),
     "evidence.stored_after": lambda c, m, k: evidence.stored_after(c, m, "", limit=10),
     "flows.by_name": lambda c, m, k: flows.by_name(c, m, NAMES),

@@ -281,6 +281,33 @@ async def test_a_narrowed_reader_reads_the_evidence_of_its_flows_alone(acme: Org
                 await service.readable(acme.record, narrowed, digest)
 
 
+async def test_of_many_digests_those_are_told_that_the_caller_could_read(acme: Organization) -> None:
+    await two_flows(acme)
+    mine, theirs, nobodys = [await acme.file(acme.operator, fresh(), f"{number}.txt") for number in range(3)]
+    await attested(acme, "mine", mine)
+    await attested(acme, "theirs", theirs)
+    asked = [Digest(each.digest) for each in (nobodys, theirs, mine, mine)] + [digest_of(b"never stored")]
+    narrowed = await acme.hired("rea", Grant(Role.WRITER, frozenset({"mine"})))
+    blind = await acme.hired("sam", Role.SNAPSHOTTER)
+    globex = await Organization.begin(acme.record, "globex")
+
+    async def told(caller: Caller, size: int | None = None) -> list[Digest]:
+        return await service.stored_among(acme.record, caller, await acme.moment(size), asked)
+
+    assert await told(acme.operator) == [nobodys.digest, theirs.digest, mine.digest]
+    assert await told(narrowed) == [mine.digest]
+    assert await told(narrowed, 4) == []
+    assert await told(blind) == []
+    assert await service.stored_among(acme.record, globex.operator, await globex.moment(), asked) == []
+
+
+async def test_more_digests_than_are_looked_for_at_a_time_are_refused(acme: Organization) -> None:
+    asked = [digest_of(b"x")] * (service.DIGESTS_MAX + 1)
+
+    with pytest.raises(InvalidInput, match="too many"):
+        await service.stored_among(acme.record, acme.operator, await acme.moment(), asked)
+
+
 async def test_evidence_that_is_not_there_and_not_yours_is_the_same_refusal(acme: Organization) -> None:
     await two_flows(acme)
     file = await acme.file(acme.operator, fresh(), "x.txt")
@@ -364,11 +391,9 @@ async def test_files_come_in_their_order_and_as_of_the_size(acme: Organization) 
     async with acme.record.database.connection(acme.org_id) as connection:
         now = await queries.attached_to(connection, await acme.moment(), [second.index, first.index])
         before = await queries.attached_to(connection, await acme.moment(first.index), [first.index])
-        naming = await queries.flows_naming(connection, await acme.moment(), Digest(files[0].digest))
 
     assert [[file.file_name for file in each] for each in now] == [[], ["3.txt", "1.txt", "2.txt"]]
     assert before == [[]]
-    assert naming == {"mine"}
 
 
 @pytest.mark.parametrize("name", ["", "a" * 256, "a\nb", "a\x00b", "a\x7f", "half \ud83d", "../../etc/passwd\r"])

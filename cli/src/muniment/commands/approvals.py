@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from muniment.command import Argument, Command, Option
-from muniment.commands import shared, subjects
+from muniment.commands import queues, shared, subjects
 from muniment.documents import Mutation, Query
 from muniment.exits import BadUsage, Refused
 
@@ -28,12 +28,6 @@ GET = Query(
     + APPROVAL
     + " withdrawal { by comment at } commits { isRollBack omitted authors commits { sha author message } } } } }"
 )
-LIST = Query(
-    "query($state: ApprovalState, $environment: String, $first: Int, $after: String) { record { "
-    "approvals(state: $state, environment: $environment, first: $first, after: $after) { nodes { "
-    + APPROVAL
-    + " } pageInfo { hasNextPage endCursor } } } }"
-)
 
 EXPIRES = Option("--expires-at", help="when its time is over, such as 2026-12-31T00:00:00Z", value="INSTANT")
 REQUESTED_FOR = Option(
@@ -49,12 +43,9 @@ OLDEST = Option(
 APPROVE = Option("--approve", kind="switch", help="it may be put there")
 REJECT = Option("--reject", kind="switch", help="it may not; one rejection is enough")
 WITHDRAW_IT = Option("--withdraw", kind="switch", help="take your own request back")
-STATE = Option(
-    "--state",
-    choices=("requested", "approved", "rejected", "withdrawn", "expired"),
-    help="only those that stand so",
-    value="STATE",
-)
+_STATE = queues.state("requested", "approved", "rejected", "withdrawn", "expired")
+QUEUE = queues.Queue("approvals", "ApprovalState", APPROVAL, _STATE)
+LIST = QUEUE.question  # documents stand at the top of their module, where a test holds them against the schema
 
 
 def request(context: Context) -> ExitCode:
@@ -160,15 +151,8 @@ def _render(output: Output, approval: dict[str, Any]) -> None:
 
 def several(context: Context) -> ExitCode:
     """Requests, the newest first."""
-    state = context.text(STATE)
-    asked = {
-        "state": None if state is None else state.upper(),
-        "environment": context.text(shared.ENVIRONMENT),
-        "first": context.number(shared.LIMIT),
-        "after": context.text(shared.AFTER),
-    }
-    return context.listed(
-        context.ask(LIST, asked)["record"]["approvals"],
+    return QUEUE.listed(
+        context,
         ["approval", "state", "environment", "artifact", "requested", "by", "approved by"],
         lambda each: [
             each["id"],
@@ -234,7 +218,7 @@ COMMANDS = (
     Command(
         "list approvals",
         several,
-        options=(STATE, shared.ENVIRONMENT, shared.LIMIT, shared.AFTER),
+        options=QUEUE.options(),
         examples=("muniment list approvals --state requested",),
     ),
 )

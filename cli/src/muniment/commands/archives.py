@@ -10,6 +10,7 @@ from muniment.commands import shared, subjects
 from muniment.documents import Mutation, Query
 from muniment.exits import BadUsage, CommandError, ExitCode, Refused
 from muniment.output import JSON, MARKDOWN, TABLE
+from muniment.paging import limited, of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -193,9 +194,8 @@ def _question(archive: dict[str, Any]) -> str:
 
 def several(context: Context) -> ExitCode:
     """Archives that were requested."""
-    page = context.ask(LIST, {"first": context.number(shared.LIMIT), "after": context.text(shared.AFTER)})
     return context.listed(
-        page["record"]["archives"],
+        limited(context, LIST, of("archives")),
         ["archive", "of", "at size", "requested", "by", "status"],
         lambda each: [
             each["id"],

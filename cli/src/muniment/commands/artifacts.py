@@ -12,6 +12,7 @@ from muniment.commands.verdicts import REASONS, reasons_table, worst
 from muniment.documents import Mutation, Query
 from muniment.exits import Refused
 from muniment.naming import bare, found, is_prefix, template_name
+from muniment.paging import limited, of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -196,11 +197,8 @@ def _render(output: Output, artifact: dict[str, Any]) -> None:
 def several(context: Context) -> ExitCode:
     """The artifacts of a flow's latest trails."""
     flow = context.required(shared.FLOW)
-    asked = {"flow": flow, "first": context.number(shared.LIMIT), "after": context.text(shared.AFTER)}
-    found_flow = context.ask(LIST, asked)["record"]["flow"]
-    if found_flow is None:
-        raise Refused(f"There is no flow {flow}, or it is not yours to see.", "NOT_FOUND")
-    page = found_flow["trails"]
+    missing = f"There is no flow {flow}, or it is not yours to see."
+    page = limited(context, LIST, of("flow", "trails"), missing=missing, flow=flow)
     artifacts = [
         {
             **artifact,

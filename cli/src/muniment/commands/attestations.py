@@ -78,11 +78,7 @@ def record(
 ) -> ExitCode:
     """Records an attestation. `files` are what `given` names beside the attachments."""
     place = reporting.place_of(context)
-    attachments = attached(context)
-    if len(files) + len(attachments) > 100:
-        raise BadUsage(
-            f"{len(files) + len(attachments)} files are too many for one attestation. Pack them into one, or leave some out."
-        )
+    attachments = attached(context, beside=len(files))
     whole = {
         "flow": place.flow,
         "trail": place.trail,
@@ -265,13 +261,30 @@ _ABOUT = """
     """
 
 
-def _attest(kind: str, run: Callable[[Context], ExitCode], options: Sequence[Option], example: str) -> Command:
+_PULL_REQUEST = """
+    The data is a JSON object: provider, state, author, reviewers (a list of name and state, the oldest first), commits (a list of
+    sha and author, or authors); and if you like url, number, base and head. Compliant when its state is accepted and enough people
+    approved it who wrote none of it; a person's last decision counts.
+    """
+_TICKET = """
+    The data is a JSON object: references, a list of reference (PAY-12) and exists (true or false). Compliant when there is at least
+    one and all exist.
+    """
+_SONAR = """
+    The data is what Sonar's webhook sends (with qualityGate) or what its API answers for the status of a project (with
+    projectStatus). Compliant when the gate is OK.
+    """
+
+
+def _attest(
+    kind: str, run: Callable[[Context], ExitCode], options: Sequence[Option], example: str, judged: str = ""
+) -> Command:
     return Command(
         f"attest {kind}",
         run,
         arguments=(subjects.MAYBE_ARTIFACT,),
         options=(NAME, *options, *_COMMON),
-        explanation=_ABOUT,
+        explanation=f"{_ABOUT.strip()}\n\n{judged.strip()}",
         examples=(f"muniment attest {kind} {example}",),
     )
 
@@ -326,6 +339,7 @@ COMMANDS = (
             _told(PULL_REQUEST, _asked),
             (TOLD, APPROVALS, STATES),
             "--name review --data pull-request.json --flow payments-api",
+            _PULL_REQUEST,
         )
         for kind in ("pull-request", "pullrequest")
     ),
@@ -335,10 +349,11 @@ COMMANDS = (
             _told(TICKET, more),
             (TOLD,),
             "--name tickets --data tickets.json --flow payments-api",
+            _TICKET,
         )
         for kind, more in (("ticket", lambda context: {"type": "TICKET"}), ("jira", lambda context: {"type": "JIRA"}))
     ),
-    _attest("sonar", _told(SONAR), (TOLD,), "--name quality --data sonar.json --flow payments-api"),
+    _attest("sonar", _told(SONAR), (TOLD,), "--name quality --data sonar.json --flow payments-api", _SONAR),
     _attest(
         "override",
         _override,

@@ -6,6 +6,7 @@ from muniment.command import Argument, Command, Option
 from muniment.commands import shared, subjects
 from muniment.documents import Mutation, Query
 from muniment.exits import BadUsage, Refused
+from muniment.paging import limited, of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -125,12 +126,9 @@ def _render(output: Output, deployment: dict[str, Any]) -> None:
 def several(context: Context) -> ExitCode:
     """Deployments to an environment, the newest first."""
     name = context.argument("ENVIRONMENT") or context.required(shared.ENVIRONMENT)
-    asked = {"environment": name, "first": context.number(shared.LIMIT), "after": context.text(shared.AFTER)}
-    found = context.ask(LIST, asked)["record"]["environment"]
-    if found is None:
-        raise Refused(f"There is no environment {name}, or it is not yours to see.", "NOT_FOUND")
+    missing = f"There is no environment {name}, or it is not yours to see."
     return context.listed(
-        found["deployments"],
+        limited(context, LIST, of("environment", "deployments"), missing=missing, environment=name),
         ["deployment", "artifact", "fingerprint", "deployed", "by", "seen running"],
         lambda each: [
             each["id"],

@@ -7,6 +7,7 @@ from muniment.commands import shared
 from muniment.commands.verdicts import REASONS, reasons_table
 from muniment.documents import Mutation, Query
 from muniment.exits import BadUsage, Refused
+from muniment.paging import limited, of, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,14 +35,22 @@ CHANGE = Mutation(
 )
 GET = Query(
     """
-query($name: String!, $at: DateTime) { record(at: $at) { ledger { origin } environment(name: $name) {
+query($name: String!, $at: DateTime, $first: Int) { record(at: $at) { size ledger { origin } environment(name: $name) {
   name type description tags cadenceSeconds graceSeconds archived createdAt changedAt lastReportedAt stale
   included { name } policies { name version }
   verdict { status holdsUntil """
     + REASONS
     + """ }
   drift { kind name fingerprint since explanation remedy environmentName }
-  running(first: 100) { nodes { """
+  running(first: $first) { nodes { """
+    + _RUNNING
+    + " } "
+    + _PAGE
+    + " } } } }"
+)
+RUNNING_BESIDES = Query(
+    "query($name: String!, $at: DateTime, $size: LedgerSize, $first: Int, $after: String) { record(at: $at, size: $size) { size "
+    "environment(name: $name) { running(first: $first, after: $after) { nodes { "
     + _RUNNING
     + " } "
     + _PAGE
@@ -149,8 +158,12 @@ def create(context: Context) -> ExitCode:
 
 def get(context: Context) -> ExitCode:
     """An environment, what runs there, and its verdict."""
-    record = context.ask(GET, {"name": context.argument("ENVIRONMENT"), "at": context.text(shared.AT)})["record"]
-    environment = _found(record["environment"], context)
+    asked = {"name": context.argument("ENVIRONMENT"), "at": context.text(shared.AT)}
+    running = of("environment", "running")
+    record = whole(context, GET, running, more=RUNNING_BESIDES, pinned=lambda found: {"size": found["size"]}, **asked)
+    environment = record["environment"]
+    if environment is None:
+        raise Refused(_missing(context), "NOT_FOUND")
     environment["running"] = environment["running"]["nodes"]
     environment["state"] = environment["verdict"]["status"]
     environment["compliant"] = environment["state"] == "COMPLIANT"
@@ -158,11 +171,8 @@ def get(context: Context) -> ExitCode:
     return context.show(environment, lambda output: _render(output, environment))
 
 
-def _found(environment: dict[str, Any] | None, context: Context) -> dict[str, Any]:
-    if environment is None:
-        name = context.argument("ENVIRONMENT")
-        raise Refused(f"There is no environment {name}, or it is not yours to see.", "NOT_FOUND")
-    return environment
+def _missing(context: Context) -> str:
+    return f"There is no environment {context.argument('ENVIRONMENT')}, or it is not yours to see."
 
 
 def _render(output: Output, environment: dict[str, Any]) -> None:
@@ -207,13 +217,8 @@ def _running_table(output: Output, running: list[dict[str, Any]]) -> None:
 
 def several(context: Context) -> ExitCode:
     """Environments by name."""
-    asked = {
-        "first": context.number(shared.LIMIT),
-        "after": context.text(shared.AFTER),
-        "archived": context.switch(ARCHIVED),
-    }
     return context.listed(
-        context.ask(LIST_ALL, asked)["record"]["environments"],
+        limited(context, LIST_ALL, of("environments"), archived=context.switch(ARCHIVED)),
         ["environment", "type", "verdict", "last reported", "stale since", "description"],
         lambda each: [
             each["name"],
@@ -228,15 +233,10 @@ def several(context: Context) -> ExitCode:
 
 def snapshot(context: Context) -> ExitCode:
     """What ran in an environment at a snapshot."""
-    asked = {"expression": context.argument("SNAPSHOT"), "first": 100, "after": None, "at": context.text(shared.AT)}
-    record = context.ask(SNAPSHOT, asked)["record"]
+    asked = {"expression": context.argument("SNAPSHOT"), "at": context.text(shared.AT)}
+    record = whole(context, SNAPSHOT, of("snapshot", "running"), more=SNAPSHOT, pinned=_exactly, **asked)
     found = record["snapshot"]
-    running, page = list(found["running"]["nodes"]), found["running"]["pageInfo"]
-    while page["hasNextPage"]:
-        asked["after"] = page["endCursor"]
-        part = context.ask(SNAPSHOT, asked)["record"]["snapshot"]["running"]
-        running, page = running + part["nodes"], part["pageInfo"]
-    found["running"] = running
+    found["running"] = found["running"]["nodes"]
     found["link"] = context.link(
         record["ledger"]["origin"],
         "environments",
@@ -244,6 +244,12 @@ def snapshot(context: Context) -> ExitCode:
         *(("snapshots", found["number"]) if found["number"] else ()),
     )
     return context.show(found, lambda output: _render_snapshot(output, found))
+
+
+def _exactly(record: dict[str, Any]) -> dict[str, Any]:
+    """The expression of the snapshot that was found, whatever is the newest by the time of the next page."""
+    found = record["snapshot"]
+    return {"expression": f"{found['environmentName']}#{found['number']}"} if found["number"] else {}
 
 
 def _render_snapshot(output: Output, found: dict[str, Any]) -> None:
@@ -264,14 +270,9 @@ def _render_snapshot(output: Output, found: dict[str, Any]) -> None:
 
 def snapshots(context: Context) -> ExitCode:
     """Snapshots of an environment, the newest first."""
-    asked = {
-        "name": context.argument("ENVIRONMENT"),
-        "first": context.number(shared.LIMIT),
-        "after": context.text(shared.AFTER),
-    }
-    found = _found(context.ask(SNAPSHOTS, asked)["record"]["environment"], context)
+    snapshots_of, name = of("environment", "snapshots"), context.argument("ENVIRONMENT")
     return context.listed(
-        found["snapshots"],
+        limited(context, SNAPSHOTS, snapshots_of, missing=_missing(context), name=name),
         ["snapshot", "taken", "by", "artifacts", "started", "stopped", "verdict then"],
         lambda each: [
             each["number"],
@@ -287,16 +288,9 @@ def snapshots(context: Context) -> ExitCode:
 
 def log(context: Context) -> ExitCode:
     """What happened in an environment, the newest first."""
-    asked = {
-        "name": context.argument("ENVIRONMENT"),
-        "since": context.text(SINCE),
-        "until": context.text(UNTIL),
-        "first": context.number(shared.LIMIT),
-        "after": context.text(shared.AFTER),
-    }
-    found = _found(context.ask(LOG, asked)["record"]["environment"], context)
+    asked = {"name": context.argument("ENVIRONMENT"), "since": context.text(SINCE), "until": context.text(UNTIL)}
     return context.listed(
-        found["changes"],
+        limited(context, LOG, of("environment", "changes"), missing=_missing(context), **asked),
         ["at", "what", "artifact", "fingerprint", "instances", "snapshot"],
         lambda each: [
             each["at"],

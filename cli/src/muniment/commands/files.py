@@ -57,14 +57,19 @@ def object_of(context: Context, option: Option) -> dict[str, Any] | None:
     return value
 
 
-def attached(context: Context) -> list[File]:
-    """The files that `--attachments` names, encrypted if that is asked for."""
+def attached(context: Context, *, beside: int = 0) -> list[File]:
+    """The files that `--attachments` names, encrypted if that is asked for.
+
+    Refuses, before any is read, more files than an attestation can name. `beside`: how many others it names.
+    """
     paths = context.texts(shared.ATTACHMENTS)
-    if not paths:
+    if not paths and not beside:
         return []
     from muniment import evidence
 
-    return sealed(context, evidence.gathered(paths))
+    files = evidence.gathered(paths)
+    evidence.check_count(len(files) + beside)
+    return sealed(context, files)
 
 
 def sealed(context: Context, files: list[File]) -> list[File]:

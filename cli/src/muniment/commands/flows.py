@@ -7,6 +7,7 @@ from muniment.commands import shared
 from muniment.commands.files import text_of
 from muniment.documents import Mutation, Query
 from muniment.exits import BadUsage, Refused
+from muniment.paging import limited, of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ CHANGE = Mutation("changeFlow", "ChangeFlowInput", "FlowRecorded", "flow { name 
 GET = Query("""
 query($name: String!) { record { flow(name: $name) {
   name description tags public version createdAt changedAt template { version source }
-  trails(first: 20) { nodes { name begunAt verdict { status }
+  trails { nodes { name begunAt verdict { status }
     artifacts { name fingerprint templateName reportedAt verdict { status } attestations { name type compliant } } } } } } }
 """)
 LIST = Query("""
@@ -118,11 +119,8 @@ def _render(output: Output, flow: dict[str, Any]) -> None:
 
 def several(context: Context) -> ExitCode:
     """Flows by name."""
-    page = context.ask(LIST, {"first": context.number(shared.LIMIT), "after": context.text(shared.AFTER)})["record"][
-        "flows"
-    ]
     return context.listed(
-        page,
+        limited(context, LIST, of("flows")),
         ["flow", "template", "tags", "changed"],
         lambda flow: [
             flow["name"],

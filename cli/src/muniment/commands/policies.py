@@ -8,6 +8,7 @@ from muniment.commands.files import text_of
 from muniment.commands.verdicts import REASONS, reasons_table
 from muniment.documents import Mutation, Query
 from muniment.exits import BadUsage, ExitCode, Refused
+from muniment.paging import limited, of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -125,9 +126,8 @@ def _render(output: Output, policy: dict[str, Any]) -> None:
 
 def several(context: Context) -> ExitCode:
     """Policies by name."""
-    page = context.ask(LIST_ALL, {"first": context.number(shared.LIMIT), "after": context.text(shared.AFTER)})
     return context.listed(
-        page["record"]["policies"],
+        limited(context, LIST_ALL, of("policies")),
         ["policy", "version", "attached to", "changed", "description"],
         lambda each: [each["name"], each["version"], each["environments"], each["changedAt"], each["description"]],
     )

@@ -20,8 +20,14 @@ CONFIG = Option("--config", "--config-file", "-c", help="configuration file inst
 RETRIES = Option("--retries", "--max-api-retries", "-r", kind=NUMBER, default=5, help="how often to try again")
 DEADLINE = Option("--deadline", kind=NUMBER, default=60, help="seconds after which trying ends", value="SECONDS")
 TIMEOUT = Option("--timeout", kind=NUMBER, default=30, help="seconds to wait for one answer", value="SECONDS")
-PROXY = Option("--http-proxy", help="proxy as host:port; default: https_proxy and no_proxy", value="PROXY")
-CA_FILE = Option("--ca-file", help="certificates to trust instead of the system's", value="FILE")
+PROXY = Option(
+    "--http-proxy", help="proxy as http://user:password@host:port; default: https_proxy and no_proxy", value="PROXY"
+)
+CA_FILE = Option(
+    "--ca-file",
+    help="certificates to trust instead of the system's; also SSL_CERT_FILE, REQUESTS_CA_BUNDLE",
+    value="FILE",
+)
 DRY_RUN = Option("--dry-run", "-D", kind=SWITCH, help="print what would be sent, and send nothing")
 
 EVERYWHERE = (
@@ -33,7 +39,9 @@ EVERYWHERE = (
 
 SPOOL = Option("--spool", help="directory that keeps what cannot be sent now, for `muniment flush`", value="DIR")
 BEST_EFFORT = Option(
-    "--best-effort", kind=SWITCH, help="end with 0 whatever happens, so that no pipeline fails over it"
+    "--best-effort",
+    kind=SWITCH,
+    help="end with 0 whatever happens, so that no pipeline fails over it; unknown flags and missing words still end with 2",
 )
 IDEMPOTENCY_KEY = Option("--idempotency-key", help="your own name for this write: the same again records nothing twice")
 RECORDING = (SPOOL, BEST_EFFORT, IDEMPOTENCY_KEY)

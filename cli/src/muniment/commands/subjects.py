@@ -51,8 +51,10 @@ def fingerprint_here(context: Context, name: str) -> tuple[str, str]:
 
 
 def looks_like_image(name: str) -> bool:
-    """Whether this may be an image's name: a tag or a digest, and not a path."""
-    return not name.startswith((".", "/", "~")) and "\\" not in name and (":" in name or "@" in name)
+    """Whether this may be an image's name: a tag or a digest, and not a path, with a drive in front or without."""
+    has_drive = name[:1].isalpha() and name[1:3] == ":/"
+    is_path = has_drive or name.startswith((".", "/", "~")) or "\\" in name
+    return not is_path and (":" in name or "@" in name)
 
 
 def chosen(context: Context, flow: str | None) -> tuple[str | None, dict[str, str | None] | None]:

@@ -8,6 +8,7 @@ from muniment.commands.files import object_of, text_of
 from muniment.commands.verdicts import REASONS, reasons_table
 from muniment.documents import Query
 from muniment.exits import Refused
+from muniment.paging import limited, of
 from muniment.trails import BEGIN
 
 TYPE_CHECKING = False
@@ -131,12 +132,9 @@ def _render(output: Output, trail: dict[str, Any]) -> None:
 def several(context: Context) -> ExitCode:
     """Trails of a flow, the newest first."""
     flow = context.required(shared.FLOW)
-    asked = {"flow": flow, "first": context.number(shared.LIMIT), "after": context.text(shared.AFTER)}
-    found = context.ask(LIST, asked)["record"]["flow"]
-    if found is None:
-        raise Refused(f"There is no flow {flow}, or it is not yours to see.", "NOT_FOUND")
+    missing = f"There is no flow {flow}, or it is not yours to see."
     return context.listed(
-        found["trails"],
+        limited(context, LIST, of("flow", "trails"), missing=missing, flow=flow),
         ["trail", "commit", "begun", "by", "verdict"],
         lambda trail: [
             trail["name"],

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from muniment.command import NUMBER, Argument, Command, Option
-from muniment.commands import shared, subjects
-from muniment.documents import Mutation, Query
+from muniment.commands import queues, shared, subjects
+from muniment.documents import Mutation
 from muniment.exits import BadUsage
 
 TYPE_CHECKING = False
@@ -23,12 +23,6 @@ _DONE = "waiver { " + _WAIVER + " acceptance { by comment at } revocation { by c
 REQUEST = Mutation("requestWaiver", "RequestWaiverInput", "WaiverRecorded", _DONE, noted="reason")
 ACCEPT = Mutation("acceptWaiver", "AcceptWaiverInput", "WaiverRecorded", _DONE, noted="comment")
 REVOKE = Mutation("revokeWaiver", "RevokeWaiverInput", "WaiverRecorded", _DONE, noted="reason")
-LIST = Query(
-    "query($state: WaiverState, $environment: String, $first: Int, $after: String) { record { "
-    "waivers(state: $state, environment: $environment, first: $first, after: $after) { nodes { "
-    + _WAIVER
-    + " } pageInfo { hasNextPage endCursor } } } }"
-)
 
 REASON = Option("--reason", help="why it may run nevertheless", value="TEXT")
 EXPIRES = Option("--expires-at", help="the instant from which it excuses nothing", value="INSTANT")
@@ -39,9 +33,8 @@ REQUESTED_FOR = Option(
     "--requested-for", "--requested-by", help="whose request it is; default: whom the CI system names"
 )
 COMMENT = Option("--comment", help="what there is to say", value="TEXT")
-STATE = Option(
-    "--state", choices=("requested", "in_force", "revoked", "expired"), help="only those that stand so", value="STATE"
-)
+QUEUE = queues.Queue("waivers", "WaiverState", _WAIVER, queues.state("requested", "in_force", "revoked", "expired"))
+LIST = QUEUE.question  # documents stand at the top of their module, where a test holds them against the schema
 
 
 def allow(context: Context) -> ExitCode:
@@ -99,15 +92,8 @@ def _told(context: Context, outcome: dict[str, Any] | None) -> ExitCode:
 
 def several(context: Context) -> ExitCode:
     """Waivers, the newest first."""
-    state = context.text(STATE)
-    asked = {
-        "state": None if state is None else state.upper(),
-        "environment": context.text(shared.ENVIRONMENT),
-        "first": context.number(shared.LIMIT),
-        "after": context.text(shared.AFTER),
-    }
-    return context.listed(
-        context.ask(LIST, asked)["record"]["waivers"],
+    return QUEUE.listed(
+        context,
         ["waiver", "state", "environment", "artifact", "rule", "reason", "by", "expires"],
         lambda each: [
             each["id"],
@@ -166,7 +152,7 @@ COMMANDS = (
     Command(
         "list waivers",
         several,
-        options=(STATE, shared.ENVIRONMENT, shared.LIMIT, shared.AFTER),
+        options=QUEUE.options(),
         examples=("muniment list waivers --state requested",),
     ),
 )

@@ -70,9 +70,9 @@ def daemon(environment: Mapping[str, str] | None = None) -> Daemon:
     """The engine that `docker` would use. Raises DaemonError when there is none."""
     environment = os.environ if environment is None else environment
     host = environment.get("DOCKER_HOST", "")
-    if host.startswith("unix://"):
+    if host.startswith("unix://") and hasattr(socket, "AF_UNIX"):
         return SocketDaemon(Path(host[len("unix://") :]))
-    if not host and not _has_context(environment):
+    if not host and hasattr(socket, "AF_UNIX") and not _has_context(environment):
         for path in _sockets(environment):
             if path.is_socket():
                 return SocketDaemon(path)
