@@ -9,9 +9,10 @@ The setting belongs to the session: a pooler in front of PostgreSQL must be in s
 
 import asyncio
 from collections import defaultdict, deque
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
 
@@ -32,6 +33,7 @@ LOST: Final = (
 """What the driver raises when PostgreSQL is away, going down, full, too slow, or no longer the primary."""
 
 Connection: TypeAlias = asyncpg.Connection
+T = TypeVar("T")
 
 _SESSION: Final = {
     "application_name": "muniment",
@@ -134,6 +136,19 @@ class Database:
         except BaseException:
             connection.terminate()
             raise
+
+
+async def meanwhile(question: Coroutine[Any, Any, T], work: Callable[[], object]) -> T:
+    """Does some work in Python while PostgreSQL looks for the answer to a question; the answer."""
+    asked = asyncio.create_task(question)
+    try:
+        await asyncio.sleep(0)  # now it is sent
+        work()
+    except BaseException:
+        asked.cancel()
+        await asyncio.wait([asked])  # a connection that is still busy must not be lent again
+        raise
+    return await asked
 
 
 class _Loan(AbstractAsyncContextManager[Connection]):

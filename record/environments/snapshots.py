@@ -363,5 +363,5 @@ async def runs_of(
     rows = await connection.fetch(_RUNS, moment.org_id, moment.size, fingerprints, environments)
     found: dict[str, list[Run]] = {fingerprint: [] for fingerprint in fingerprints}
     for row in rows:
-        found[row["fingerprint"]].append(Run(**row))
+        found[row[1]].append(Run(*row))
     return [found[fingerprint] for fingerprint in fingerprints]

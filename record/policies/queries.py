@@ -2,19 +2,19 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from record.attestations.rules import AttestationFact
-from record.database import Connection
+from record.database import Connection, meanwhile
 from record.environments import queries as environments
 from record.environments.queries import Environment
 from record.flows.queries import understood
 from record.flows.templates import Template
-from record.ids import EntryIndex, EnvironmentId, FlowId, PolicyId
+from record.ids import EntryIndex, EnvironmentId, FlowId, PolicyId, TrailId
 from record.moment import Moment
 from record.policies import documents, forms
 from record.policies.facts import ArtifactFacts, Membership
@@ -181,7 +181,7 @@ async def environments_of(connection: Connection, moment: Moment, policy_ids: Se
 _REPORTS = """
 SELECT r.*, f.name AS flow, f.tags, f.template
 FROM (
-    SELECT r.fingerprint, r.entry_index, r.template_name, r.commit, r.name, r.trail_id,
+    SELECT r.entry_index, r.fingerprint, r.template_name, r.commit, r.name, r.trail_id,
            t.name AS trail, t.flow_id, t.template_version, t.own_template,
            row_number() OVER (PARTITION BY t.flow_id, t.template_version) = 1 AS is_first
     FROM (
@@ -220,6 +220,8 @@ What nobody asks about is left out, and trails go by their place among those ask
 made into an object of Python's. The commit matters to what is attested ahead of its artifact only."""
 
 _COUNT_MAX = 10**15
+_TRAILS_AT_ONCE = 1_000
+"""While PostgreSQL looks into so many trails, what it found in the ones before is made into facts."""
 
 
 async def facts_about(
@@ -230,7 +232,7 @@ async def facts_about(
     counted: Collection[str] = (),
     dated: Collection[str] = (),
 ) -> list[ArtifactFacts]:
-    """What trails say of artifacts, in the order asked: two statements, however many artifacts.
+    """What trails say of artifacts, in the order asked: two statements, and another for every further thousand trails.
 
     `counted` and `dated` are the types of attestations whose counts and instants are wanted (`forms.Policy.counted_types`,
     `dated_types`). What an artifact is called where it runs, its approvals, waivers and runs are others' to add; it has the name
@@ -238,16 +240,16 @@ async def facts_about(
     """
     asked = list(dict.fromkeys(fingerprints))
     reports = await connection.fetch(_REPORTS, moment.org_id, moment.size, asked)
-    members: dict[str, list[Membership]] = defaultdict(list)
+    trails = list(dict.fromkeys([row[5] for row in reports]))
+    wanted = sorted(dated), "*" in dated, sorted(counted), "*" in counted
     found = _Found()
-    if reports:
-        found.flows_of(reports)
-        places = {trail_id: place for place, trail_id in enumerate({row["trail_id"]: None for row in reports})}
-        wanted = sorted(dated), "*" in dated, sorted(counted), "*" in counted
-        recorded = await connection.fetch(_RECORDED, moment.org_id, moment.size, list(places), *wanted)
-        found.recorded_in_trails(recorded, len(places))
-        for row in reports:
-            members[row[0]].append(found.membership(row, places[row[5]]))
+    work: Callable[[], None] = partial(found.read_reports, reports)
+    for begin in range(0, len(trails), _TRAILS_AT_ONCE):
+        some = trails[begin : begin + _TRAILS_AT_ONCE]
+        rows = await meanwhile(connection.fetch(_RECORDED, moment.org_id, moment.size, some, *wanted), work)
+        work = partial(found.read_recorded, rows, some)
+    work()
+    members = found.memberships(reports)
     return [
         ArtifactFacts(
             fingerprint,
@@ -270,26 +272,32 @@ _new = tuple.__new__
 
 @dataclass(slots=True)
 class _Found:
-    """Rows as facts, trails by their place among those asked. Instants and counts are by entry: one mapping for all artifacts."""
+    """Rows as facts. Instants and counts are by entry: one mapping for all artifacts."""
 
     flows: dict[FlowId, tuple[str, dict[str, str]]] = field(default_factory=dict)
     templates: dict[tuple[FlowId, int], Template] = field(default_factory=dict)
-    attested: list[list[AttestationFact]] = field(default_factory=list)
-    reported: list[list[ArtifactFact]] = field(default_factory=list)
+    own_reports: list[ArtifactFact] = field(default_factory=list)
+    """As the rows of reports, in their order."""
+    about: dict[TrailId, Any] = field(default_factory=dict)
+    """The row of any report, for what it says of the trail."""
+    trails: dict[TrailId, TrailFacts] = field(default_factory=dict)
     attested_at: dict[EntryIndex, datetime] = field(default_factory=dict)
     counts: dict[EntryIndex, Mapping[str, int]] = field(default_factory=dict)
-    trails: dict[int, TrailFacts] = field(default_factory=dict)
 
-    def flows_of(self, rows: Sequence[Any]) -> None:
+    def read_reports(self, rows: Sequence[Any]) -> None:
+        """What reports are, and which flows, templates and trails there are."""
         for row in rows:
             if row["is_first"]:
                 self.templates[row["flow_id"], row["template_version"]] = understood(row["template"])
                 if row["flow_id"] not in self.flows:
                     self.flows[row["flow_id"]] = row["flow"], json.loads(row["tags"])
+        self.own_reports = [_new(ArtifactFact, row[:5]) for row in rows]
+        self.about = {row[5]: row for row in rows}
 
-    def recorded_in_trails(self, rows: Sequence[Any], trails: int) -> None:
-        attested: list[list[AttestationFact]] = [[] for _ in range(trails)]
-        reported: list[list[ArtifactFact]] = [[] for _ in range(trails)]
+    def read_recorded(self, rows: Sequence[Any], trails: Sequence[TrailId]) -> None:
+        """What these trails hold; rows name them by their place among them, from 1."""
+        attested: list[list[AttestationFact]] = [[] for _ in trails]
+        reported: list[list[ArtifactFact]] = [[] for _ in trails]
         attested_at, counts = self.attested_at, self.counts
         for row in rows:
             place = row[10] - 1
@@ -302,17 +310,19 @@ class _Found:
                 attested_at[row[0]] = at
             if summary is not None:
                 counts[row[0]] = _whole_numbers(summary)
-        self.attested, self.reported = attested, reported
-
-    def membership(self, row: Any, place: int) -> Membership:
-        fingerprint, index, template_name, commit, name, _, trail, flow_id, version, own_template = row[:10]
-        facts = self.trails.get(place)
-        if facts is None:
+        for trail_id, attestations, artifacts in zip(trails, attested, reported, strict=True):
+            name, flow_id, version, own_template = self.about[trail_id][6:10]
             template = self.templates[flow_id, version] if own_template is None else understood(own_template)
-            recorded = tuple(self.attested[place]), tuple(self.reported[place])
-            facts = self.trails[place] = _new(TrailFacts, (trail, template, version, *recorded))
-        report = _new(ArtifactFact, (index, fingerprint, template_name, commit, name))
-        return _new(Membership, (*self.flows[flow_id], facts, report))
+            recorded = tuple(attestations), tuple(artifacts)
+            self.trails[trail_id] = _new(TrailFacts, (name, template, version, *recorded))
+
+    def memberships(self, rows: Sequence[Any]) -> dict[str, list[Membership]]:
+        """Of each artifact that was reported, when everything is read."""
+        members: dict[str, list[Membership]] = defaultdict(list)
+        for row, report in zip(rows, self.own_reports, strict=True):
+            flow, tags = self.flows[row[7]]
+            members[row[1]].append(_new(Membership, (flow, tags, self.trails[row[5]], report)))
+        return members
 
 
 @lru_cache(maxsize=4096)

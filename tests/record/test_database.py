@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from record.database import Database
+from record.database import Database, meanwhile
 from record.ids import OrgId
 from record.refusals import InvalidInput, Unavailable
 from record.settings import Settings
@@ -145,3 +145,26 @@ async def test_a_closed_database_keeps_no_connection(house_settings: Settings) -
         assert not borrowed.is_closed()
 
     assert borrowed.is_closed()
+
+
+async def test_work_is_done_while_a_question_is_asked(database: Database) -> None:
+    done: list[str] = []
+    async with database.connection(ONE) as connection:
+
+        async def ask() -> int:
+            done.append("asked")
+            answer: int = await connection.fetchval("SELECT 7")
+            done.append("answered")
+            return answer
+
+        answer = await meanwhile(ask(), lambda: done.append("worked"))
+
+    assert (answer, done) == (7, ["asked", "worked", "answered"])
+
+
+async def test_work_that_fails_leaves_no_busy_connection(database: Database) -> None:
+    async with database.connection(ONE) as connection:
+        with pytest.raises(ZeroDivisionError):
+            await meanwhile(connection.fetchval("SELECT 7 FROM pg_sleep(60)"), lambda: 1 // 0)
+
+        assert await connection.fetchval("SELECT 8") == 8

@@ -215,6 +215,24 @@ async def test_facts_take_as_many_statements_for_forty_artifacts_as_for_one(acme
     assert all(len(each.memberships) == 2 for each in found)
 
 
+async def test_facts_are_the_same_in_whatever_portions_trails_are_read(
+    acme: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await deliver(acme, FINGERPRINTS)
+    moment = await acme.moment()
+
+    async with acme.record.database.connection(acme.org_id) as connection:
+        at_once = await queries.facts_about(connection, moment, FINGERPRINTS, dated={"*"})
+        monkeypatch.setattr(queries, "_TRAILS_AT_ONCE", 1)
+        one_by_one = await queries.facts_about(connection, moment, FINGERPRINTS, dated={"*"})
+
+    assert one_by_one == at_once
+    assert {(member.flow, len(member.trail.attestations)) for each in at_once for member in each.memberships} == {
+        ("build", len(FINGERPRINTS)),
+        ("scan", 0),
+    }
+
+
 async def test_counts_and_instants_are_read_for_the_types_that_are_asked_about(acme: Organization) -> None:
     await deliver(acme, FINGERPRINTS[:1])
     caller = await acme.caller()
