@@ -15,8 +15,9 @@ from record.ids import EntryIndex
 from record.policies.courses import Course
 from record.policies.expressions import Answer, Condition, Value, known_of
 from record.policies.facts import ArtifactFacts, Membership
+from record.policies.shapes import Shapes
 from record.trails.facts import ArtifactFact, TrailFacts
-from record.trails.rules import Examination, examine_docket, examine_trail, is_plainly_compliant
+from record.trails.rules import Examination, examine_docket, examine_trail
 from record.verdicts import Reason, Status
 
 Found: TypeAlias = tuple[Course, str, str, str | None, EntryIndex | None, Sequence[Reason]]
@@ -53,9 +54,6 @@ class Plain:
         self._say = say
         self._facts = facts
         self._told: list[Told] | None = None
-
-    def __len__(self) -> int:
-        return len(self.cases)
 
     def told(self) -> list[Told]:
         """What is said of each trail. `_facts` are the attestations that decided, one for each, where attestations did."""
@@ -103,22 +101,15 @@ class Flow:
         self.answers: dict[str, Answer] = {}
 
 
-Single: TypeAlias = "dict[str, AttestationFact | None]"
-"""Attestations by name or by type; None where there are several."""
-
-
 class Layout:
     """A trail's facts by what they are about. Sorted and examined when somebody asks for more than most trails need."""
 
-    __slots__ = ("_docket", "_examination", "_held", "_latest", "_sorted", "is_plain", "is_simple", "now", "trail")
+    __slots__ = ("_docket", "_examination", "_held", "_latest", "_sorted", "now", "shape", "subjects", "trail")
 
-    def __init__(self, trail: TrailFacts, now: datetime) -> None:
+    def __init__(self, trail: TrailFacts, shapes: Shapes, now: datetime) -> None:
         self.trail = trail
         self.now = now
-        self.is_plain = is_plainly_compliant(trail)
-        """Whether the trail is compliant, and time alone changes nothing about that."""
-        self.is_simple = self.is_plain or not any(_is_not_simple(fact) for fact in trail.attestations)
-        """Whether nothing was overridden, and nothing attested ahead of its artifact."""
+        self.shape, self.subjects = shapes.of(trail)
         self._sorted: dict[str | None, list[AttestationFact]] | None = None
         self._held: Held | None = None
         self._docket: Docket | None = None
@@ -133,13 +124,6 @@ class Layout:
                 if fact.fingerprint is not None or fact.template_name is None:
                     self._sorted.setdefault(fact.fingerprint, []).append(fact)
         return self._sorted.get(fingerprint, ())
-
-    def reaching(self, fingerprint: str) -> Sequence[AttestationFact]:
-        """What was attested of the artifact or of the trail, in a simple one."""
-        if len(self.trail.artifacts) == 1 and fingerprint == self.trail.artifacts[0].fingerprint:
-            facts = self.trail.attestations
-            return [fact for fact in facts if fact.fingerprint is None or fact.fingerprint == fingerprint]
-        return [*self.on(fingerprint), *self.on(None)]
 
     def is_latest(self, report: ArtifactFact) -> bool:
         """Whether nothing was reported later under its template name: then it is a part of the trail's own verdict."""
@@ -166,7 +150,7 @@ class Layout:
 
     def own(self, report: ArtifactFact) -> Held:
         """What was attested of the artifact as it was reported there."""
-        if self.is_simple:
+        if self.shape.is_simple:
             return _held(self.on(report.fingerprint), report, self.trail.name)
         return _held(about(self.docket, report), report, self.trail.name)
 
@@ -188,11 +172,11 @@ class Layout:
 class Case:
     """One membership, laid out: what conditions read, and what was attested of the artifact and of its trail.
 
-    `answers` are what was found already, by what was asked: policies tend to ask the same. `named` and `typed` hold every
-    attestation on both subjects of a simple trail, so that most questions are answered by looking once.
+    `answers` are what was found already, by what was asked: policies tend to ask the same. What is `seen` answers most questions
+    by looking once.
     """
 
-    __slots__ = ("_answers", "_known", "_own", "artifact", "flow", "layout", "membership", "named", "place", "typed")
+    __slots__ = ("_answers", "_known", "_own", "artifact", "flow", "layout", "membership", "place", "seen")
 
     def __init__(self, membership: Membership, artifact: ArtifactFacts, layout: Layout, flow: Flow) -> None:
         self.membership = membership
@@ -203,14 +187,7 @@ class Case:
         self._answers: dict[str, Found] | None = None
         self._known: dict[str, Value] | None = None
         self._own: Held | None = None
-        self.named: Single = {}
-        self.typed: Single = {}
-        if layout.is_simple:
-            named, typed = self.named, self.typed
-            for fact in layout.reaching(membership.artifact.fingerprint):
-                name, kind = fact.name, fact.type
-                named[name] = None if name in named else fact
-                typed[kind] = None if kind in typed else fact
+        self.seen = layout.shape.seen_by(layout.subjects.get(membership.artifact.fingerprint))
 
     @property
     def answers(self) -> dict[str, Found]:
@@ -258,6 +235,7 @@ class Bench:
         # By identity: to compare two trails would cost more than to examine one. What is keyed is kept: its id stays its own.
         self._layouts: dict[int, Layout] = {}
         self._flows: dict[tuple[str, int], Flow] = {}
+        self._shapes = Shapes()
 
     def cases(self, artifact: ArtifactFacts) -> Sequence[Case]:
         """The artifact's memberships, in the order of the ledger."""
@@ -270,7 +248,7 @@ class Bench:
         name, tags, trail, _ = membership
         layout = self._layouts.get(id(trail))
         if layout is None:
-            layout = self._layouts[id(trail)] = Layout(trail, self.now)
+            layout = self._layouts[id(trail)] = Layout(trail, self._shapes, self.now)
         flow = self._flows.get((name, id(tags)))
         if flow is None:
             flow = self._flows[name, id(tags)] = Flow(name, tags)
@@ -279,10 +257,6 @@ class Bench:
 
 def _entry_index(membership: Membership) -> EntryIndex:
     return membership.artifact.entry_index
-
-
-def _is_not_simple(fact: AttestationFact) -> bool:
-    return fact.overrides is not None or (fact.fingerprint is None and fact.template_name is not None)
 
 
 def _held(facts: Iterable[AttestationFact], report: ArtifactFact | None, trail: str) -> Held:

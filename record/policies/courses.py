@@ -72,6 +72,8 @@ def worst_of(courses: Sequence[Course]) -> Course:
         counts[_RANKS[status._value_]] += 1
         if later:
             changes = True
+        elif status is _WRONG:
+            return WRONG  # for good, whatever the others do
     first = _worst(counts)
     if not changes:
         return Course(first)

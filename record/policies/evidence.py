@@ -41,49 +41,77 @@ def plainly(rule: Attested, case: Case) -> Found | None:
     fact = good(rule, case)
     if fact is None:
         return None
-    course = lasting(rule, [fact], case)
+    course = SATISFIED if rule.max_age is None else lasting(rule, Good([fact]), case)
     return None if course is None else (course, case.place, fact.explanation, None, fact.entry_index, ())
 
 
-def plainly_everywhere(rule: Attested, cases: Sequence[Case]) -> Plain | None:
-    """The same of several trails of an artifact: None unless it is plain in all of them."""
+class Good:
+    """Good attestations that answer a rule at any age, one for each trail of an artifact."""
+
+    __slots__ = ("_first", "facts")
+
+    def __init__(self, facts: Sequence[AttestationFact]) -> None:
+        self.facts = facts
+        self._first: datetime | None = None
+
+    def first(self, attested_at: Mapping[EntryIndex, datetime]) -> datetime | None:
+        """When the oldest was made; None when that is not known of each."""
+        if self._first is None:
+            instants = [attested_at.get(fact.entry_index) for fact in self.facts]
+            known = [instant for instant in instants if instant is not None]
+            self._first = min(known) if len(known) == len(instants) else None
+        return self._first
+
+
+def good_everywhere(rule: Attested, cases: Sequence[Case]) -> Good | None:
+    """What answers the rule at any age in each of several trails of an artifact. None: look closer."""
     facts = []
     for case in cases:
         fact = good(rule, case)
         if fact is None:
             return None
         facts.append(fact)
-    course = lasting(rule, facts, cases[0])
-    return None if course is None else Plain(course, cases, said_by, facts)
+    return Good(facts)
+
+
+def plainly_everywhere(rule: Attested, found: Good, cases: Sequence[Case]) -> Plain | None:
+    """The rule, answered by these: None when one of them is too old."""
+    course = lasting(rule, found, cases[0])
+    return None if course is None else Plain(course, cases, said_by, found.facts)
 
 
 def good(rule: Attested, case: Case) -> AttestationFact | None:
     """The attestation that answers, when there is one and it is good in every respect but perhaps its age. None: look closer."""
-    name, asked = rule.name, rule.type
-    fact = case.named.get(name) if name is not None else case.typed.get(asked) if asked is not None else None
-    if fact is None or not (fact.compliant or not rule.must_be_compliant):
+    known = case.seen.good
+    place = known[rule.asks_at_any_age] if rule.asks_at_any_age in known else _answering(rule, case)
+    if place is None:
         return None
-    if asked is not None and asked != fact.type:
-        return None
-    if name is None and rule.answering is not None and len(rule.answering) > 1:
-        return None  # another type may answer as well, and everything that answers must be right
+    fact = case.layout.trail.attestations[place]
     where = rule.where
     if where is not None and where.test(case.artifact.counts.get(fact.entry_index, _NO_COUNTS)) is not True:
         return None
     return fact
 
 
-def lasting(rule: Attested, facts: Sequence[AttestationFact], case: Case) -> Course | None:
+def _answering(rule: Attested, case: Case) -> int | None:
+    """The place of the attestation that answers in trails of that shape, if there is one and it is right."""
+    seen = case.seen
+    place = seen.named.get(rule.name) if rule.name is not None else seen.typed.get(rule.type or "")
+    if place is not None:
+        fact = case.layout.trail.attestations[place]
+        is_right = fact.compliant or not rule.must_be_compliant
+        others_may_answer = rule.name is None and rule.answering is not None and len(rule.answering) > 1
+        if not is_right or rule.type not in (None, fact.type) or others_may_answer:
+            place = None
+    seen.good[rule.asks_at_any_age] = place
+    return place
+
+
+def lasting(rule: Attested, found: Good, case: Case) -> Course | None:
     """The course of good attestations of one artifact: until the first is too old. None when one is already."""
     if rule.max_age is None:
         return SATISFIED
-    attested_at, first = case.artifact.attested_at, None
-    for fact in facts:
-        at = attested_at.get(fact.entry_index)
-        if at is None:
-            return None
-        if first is None or at < first:
-            first = at
+    first = found.first(case.artifact.attested_at)
     if first is None or (end := first + rule.max_age) <= case.layout.now:
         return None
     return Course(_RIGHT, ((end, _MISSING),))
@@ -99,11 +127,11 @@ def said_by(cases: Sequence[Case], facts: Sequence[AttestationFact]) -> list[Tol
 
 def is_absent(rule: Attested, case: Case) -> bool:
     """Whether nothing answers, as far as that can be told without looking closer."""
-    if not case.layout.is_simple:
+    if not case.layout.shape.is_simple:
         return False
     if rule.name is not None:
-        return rule.name not in case.named
-    return rule.answering is not None and rule.answering.isdisjoint(case.typed)
+        return rule.name not in case.seen.named
+    return rule.answering is not None and rule.answering.isdisjoint(case.seen.typed)
 
 
 def _at_length(rule: Attested, case: Case) -> Found:
@@ -281,7 +309,7 @@ def trail_compliance(case: Case) -> Found:
 
 def is_plainly_compliant(case: Case) -> bool:
     """Whether the trail is, with the artifact in it, and time alone changes nothing about that."""
-    return case.layout.is_plain and case.layout.is_latest(case.membership.artifact)
+    return case.layout.shape.is_plain and case.layout.is_latest(case.membership.artifact)
 
 
 def said_of_trails(cases: Sequence[Case], _: Sequence[AttestationFact]) -> list[Told]:

@@ -71,13 +71,16 @@ class Attested:
     must_be_compliant: bool = True
     asks: str = field(init=False, compare=False, repr=False)
     """What it asks of attestations, whatever its line and condition: rules that ask the same have the same answers."""
+    asks_at_any_age: str = field(init=False, compare=False, repr=False)
+    """The same, however old the answer may be."""
     answering: frozenset[str] | None = field(init=False, compare=False, repr=False)
     """The types of attestations that answer it; None: any."""
 
     def __post_init__(self) -> None:
         where = None if self.where is None else self.where.text
-        asks = repr((self.name, self.type, self.max_age, where, self.must_be_compliant))
-        object.__setattr__(self, "asks", asks)  # a text, because a text knows its hash
+        at_any_age = repr((self.name, self.type, where, self.must_be_compliant))  # a text knows its hash
+        object.__setattr__(self, "asks_at_any_age", at_any_age)
+        object.__setattr__(self, "asks", f"{at_any_age}, {self.max_age!r}")
         object.__setattr__(self, "answering", None if self.type is None else answering(self.type))
 
     def checked(self, refuse: Callable[[str], NoReturn]) -> "Attested":

@@ -25,9 +25,6 @@ class Listed:
     def __init__(self, found: Sequence[Found]) -> None:
         self._found = found
 
-    def __len__(self) -> int:
-        return len(self._found)
-
     def told(self) -> list[Told]:
         """The same in words."""
         return [told_of(each) for each in self._found]
@@ -36,13 +33,13 @@ class Listed:
 class Steps(Sequence[Reason]):
     """What was found in each trail, as reasons of a rule: made when somebody looks, and mostly nobody looks at all of them."""
 
-    __slots__ = ("_label", "_words")
+    __slots__ = ("_count", "_label", "_words")
 
-    def __init__(self, label: str, words: Listed | Plain) -> None:
-        self._label, self._words = label, words
+    def __init__(self, label: str, words: Listed | Plain, count: int) -> None:
+        self._label, self._words, self._count = label, words, count
 
     def __len__(self) -> int:
-        return len(self._words)
+        return self._count
 
     def __iter__(self) -> Iterator[Reason]:
         new, label = tuple.__new__, (self._label,)
@@ -59,7 +56,7 @@ class Steps(Sequence[Reason]):
         return isinstance(other, Sequence) and tuple(self) == tuple(other)
 
     def __hash__(self) -> int:
-        return hash((self._label, len(self._words)))
+        return hash((self._label, self._count))
 
 
 class Heard(NamedTuple):
@@ -73,6 +70,8 @@ class Heard(NamedTuple):
     entry_index: EntryIndex | None
     steps: Listed | Plain | None
     """What was found in each trail, of several."""
+    trails: int = 0
+    """In how many trails."""
     because: Sequence[Reason] = ()
     """The steps below what was found, where that is one thing."""
 
@@ -90,7 +89,7 @@ class Hearing:
     @classmethod
     def of(cls, artifact: ArtifactFacts, environment: str | None, bench: Bench) -> "Hearing":
         """The artifact with all its trails."""
-        return cls(Before(artifact, bench.cases(artifact), environment, bench.now, 0), named(artifact))
+        return cls(Before(artifact, bench.cases(artifact), environment, bench.now, 0, {}), named(artifact))
 
     def under(self, scope: Scope | None) -> "Hearing":
         """The same before a policy of this scope."""
@@ -99,7 +98,7 @@ class Hearing:
             return self
         inside = [case for case in before.cases if _covers(scope, case.known)]
         outside = len(before.cases) - len(inside)
-        return Hearing(before._replace(cases=inside, outside=outside), self.subject) if outside else self
+        return Hearing(before._replace(cases=inside, outside=outside, good={}), self.subject) if outside else self
 
     def hear(self, rule: Rule, sense: str) -> Heard:
         """How a rule fares that has this sense."""
@@ -113,27 +112,28 @@ class Hearing:
 def _of_rule(found: Sequence[Found] | Plain, before: Before, subject: str) -> Heard:
     """A rule from what was found in each trail."""
     if isinstance(found, Plain):
-        if len(found) > 1:
-            return Heard(found.course, subject, "Satisfied wherever it applies.", None, None, found)
+        count = len(found.cases)
+        if count > 1:
+            return _new(Heard, (found.course, subject, _EVERYWHERE, None, None, found, count, ()))
         ((place, _, said, remedy, index, because),) = found.told()
-        return Heard(found.course, f"{subject}, {place}", said, remedy, index, None, because)
-    steps = Listed(found)
+        return Heard(found.course, f"{subject}, {place}", said, remedy, index, None, 0, because)
+    steps, count = Listed(found), len(found)
     applying = [each[0] for each in found if each[0] is not UNDECIDED]
     if not applying:
-        return Heard(UNDECIDED, subject, _ignored(len(found), before.outside), None, None, steps)
-    if len(found) == 1:
+        return Heard(UNDECIDED, subject, _ignored(count, before.outside), None, None, steps, count)
+    if count == 1:
         ((course, place, said, remedy, index, because),) = found
-        return Heard(course, f"{subject}, {place}", said, remedy, index, None, because)
+        return Heard(course, f"{subject}, {place}", said, remedy, index, None, 0, because)
     course = worst_of(applying)
     if course.status is COMPLIANT:
-        return Heard(course, subject, "Satisfied wherever it applies.", None, None, steps)
+        return Heard(course, subject, _EVERYWHERE, None, None, steps, count)
     failing = [
         f"{place} ({_FAILURES[each.status.value]})"
         for each, place, *_ in found
         if each is not UNDECIDED and each.status is not COMPLIANT
     ]
     said = f"Not satisfied in {', '.join(failing[:5])}{', …' if len(failing) > 5 else ''}."
-    return Heard(course, subject, said, "Do what the reasons below this one say.", None, steps)
+    return Heard(course, subject, said, "Do what the reasons below this one say.", None, steps, count)
 
 
 def _ignored(resolutions: int, outside: int) -> str:
@@ -147,6 +147,9 @@ def _ignored(resolutions: int, outside: int) -> str:
     return f"Ignored. {why}"
 
 
+_new: Final = tuple.__new__
+"""As `_make` of a named tuple, without counting."""
+_EVERYWHERE: Final = "Satisfied wherever it applies."
 _FAILURES: Final = {INCOMPLETE.value: "missing", NON_COMPLIANT.value: "non-compliant"}
 
 

@@ -9,11 +9,13 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from record.attestations.rules import AttestationFact
-from record.policies.bench import Case, Found, Plain, Told, found, told_of
+from record.policies.bench import Case, Found, Plain, Told, found
 from record.policies.courses import MISSING, SATISFIED, UNDECIDED, best_of
 from record.policies.evidence import (
+    Good,
     attested,
     good,
+    good_everywhere,
     is_absent,
     is_plainly_compliant,
     plainly,
@@ -37,6 +39,8 @@ class Before(NamedTuple):
     environment: str | None
     now: datetime
     outside: int
+    good: dict[str, Good | None]
+    """By what rules ask at any age: what answers it in each trail. Many rules differ in nothing but the age."""
 
 
 def _provenance(rule: Provenance, before: Before) -> list[Found] | Plain:
@@ -56,11 +60,14 @@ def _provenance(rule: Provenance, before: Before) -> list[Found] | Plain:
 
 
 def _reported(case: Case) -> Found:
-    return SATISFIED, case.place, "The artifact was reported there.", None, case.membership.artifact.entry_index, ()
+    return SATISFIED, case.place, _REPORTED, None, case.membership.artifact.entry_index, ()
 
 
 def _said_of_reports(cases: Sequence[Case], _: Sequence[AttestationFact]) -> list[Told]:
-    return [told_of(_reported(case)) for case in cases]
+    return [(case.place, COMPLIANT, _REPORTED, None, case.membership.artifact.entry_index, ()) for case in cases]
+
+
+_REPORTED: Final = "The artifact was reported there."
 
 
 def _trail_compliance(rule: TrailCompliance, before: Before) -> list[Found] | Plain:
@@ -71,9 +78,16 @@ def _trail_compliance(rule: TrailCompliance, before: Before) -> list[Found] | Pl
 
 
 def _attested(rule: Attested, before: Before) -> list[Found] | Plain:
-    return (_applies_everywhere(rule.applies, before.cases) and plainly_everywhere(rule, before.cases)) or [
-        _attested_in(rule, case) for case in before.cases
-    ]
+    cases = before.cases
+    if _applies_everywhere(rule.applies, cases):
+        asked = rule.asks_at_any_age
+        if asked not in before.good:
+            before.good[asked] = good_everywhere(rule, cases)
+        good = before.good[asked]
+        plain = None if good is None else plainly_everywhere(rule, good, cases)
+        if plain is not None:
+            return plain
+    return [_attested_in(rule, case) for case in cases]
 
 
 def _attested_in(rule: Attested, case: Case) -> Found:
