@@ -9,13 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from api.console.events import DRIFTS
+
 SOON: Final = timedelta(days=14)
 """How near an end must be to be worth a line."""
-_DRIFTS: Final = {
-    "SHADOW_CHANGE": "Shadow change",
-    "NOT_SEEN": "Deployed, but not seen running",
-    "OTHER_VERSION": "Another version runs",
-}
 _ORDER: Final = {"bad": 0, "open": 1, "none": 2}
 
 
@@ -77,7 +74,7 @@ def _environments(environments: Sequence[Mapping[str, Any]]) -> Iterator[Need]:
                 "open", "Silent:", name, "It has not reported what runs since", "environment", address, at=each["stale"]
             )
         for drift in each["drift"]:
-            what = f"{_DRIFTS.get(drift['kind'], drift['kind'])} in {name}:"
+            what = f"{DRIFTS.get(drift['kind'], drift['kind'])} in {name}:"
             yield Need("open", what, drift["name"], drift["explanation"], "environment", address, "#drift")
 
 

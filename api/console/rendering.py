@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.datastructures import QueryParams
 
-from api.console import attention, forms, lines, matrix, static, timeline
+from api.console import attention, events, forms, lines, matrix, static, timeline
 from api.console.catalogue import PAGES, SECTIONS
 from api.console.page import PAGES as FOLDER
 from api.console.page import Page
@@ -190,10 +190,13 @@ _ENVIRONMENT.globals.update(
         "matrix_of": matrix.matrix_of,
         "timeline_of": timeline.timeline_of,
         "needs_of": attention.needs_of,
+        "events_of": events.events_of,
+        "drifts": events.DRIFTS,
         "lines_of": lines.lines_of,
         "worst_first": lines.worst_first,
         "by_subject": lines.by_subject,
         "once": forms.once,
+        "attestation_rows": forms.attestation_rows,
         "time": time_of,
     }
 )

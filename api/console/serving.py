@@ -138,7 +138,7 @@ def _answers(page: Page, told: Sequence[Told]) -> dict[str, Any]:
     first = told[0].data or {}
     record = first.get("record")
     subject = _found(record, page.subject)
-    if page.subject is not None and subject is None:
+    if page.subject is not None and subject is None and _found(record, page.otherwise) is None:
         said = [error for each in told for error in each.errors]
         raise _fault_of(said) if said else Fault(404, _nothing(page))
     return {
