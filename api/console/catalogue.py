@@ -55,7 +55,14 @@ def _window(answered: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, 
 PAGES: Final = (
     Page("home", "/", "Home", section="home"),
     Page("environments", "/environments", "Environments", section="environments"),
-    Page("environment", "/environments/{environment}", "{environment}", section="environments", subject="environment"),
+    Page(
+        "environment",
+        "/environments/{environment}",
+        "{environment}",
+        section="environments",
+        subject="environment",
+        rows=25,
+    ),
     Page(
         "snapshot",
         "/environments/{environment}/snapshots/{number}",

@@ -83,7 +83,9 @@ def _led_on(
 ) -> Response:
     context = context_of(request, _PAGES[action.page], visitor)
     if action.shows is not None:
-        return html(rendering.render(action.shows, context | {"issued": answer, "title": "Shown once"}))
+        return html(
+            rendering.render(action.shows, context | {"issued": answer, "title": "Shown once", "heading": "Shown once"})
+        )
     if action.leads_to is None:
         name, given = action.page, {key: address[key] for key in rendering.names_in(_PAGES[action.page].path)}
     else:

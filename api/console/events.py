@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any, Final
 
 _CHANGES: Final = {
-    "STARTED": ("none", "Started"),
-    "STOPPED": ("none", "Stopped"),
-    "SCALED": ("none", "Scaled"),
+    "STARTED": ("+", "Started"),
+    "STOPPED": ("\u2212", "Stopped"),
+    "SCALED": ("\u00b1", "Scaled"),
     "PROVENANCE_FOUND": ("ok", "Provenance found"),
 }
 _JUDGED: Final = {
@@ -37,7 +37,7 @@ ENDINGS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line. `mark` is the class of a sign; `snapshot` and `entry` are None where there is none."""
+    """One line. `mark` is the class of a sign, or a character; `snapshot` and `entry` are None where there is none."""
 
     at: str
     mark: str
@@ -74,7 +74,7 @@ def events_of(
 
 def _changed(event: Mapping[str, Any]) -> Event:
     kind = event["kind"]
-    mark, what = _CHANGES.get(kind, ("none", kind.replace("_", " ").capitalize()))
+    mark, what = _CHANGES.get(kind, ("\u00b7", kind.replace("_", " ").capitalize()))
     said = f"{event['instancesBefore']} to {event['instances']} instances" if kind == "SCALED" else ""
     return Event(
         event["at"], mark, what, said, event, event["environmentName"], event["snapshotNumber"], event["entryIndex"]

@@ -4,6 +4,8 @@
 it run wants to know since when and by whose hand.
 """
 
+from datetime import datetime
+
 import strawberry
 
 from api.graphql.approvals import Approval, approvals_of_artifact
@@ -44,4 +46,11 @@ async def whereabouts_of(info: Info, moment: Moment, fingerprint: Fingerprint) -
     ]
     if not named:
         return None
-    return Whereabouts(fingerprint=whole, name=max(named)[1], runs=runs, deployments=deployments, approvals=approvals)
+    return Whereabouts(
+        fingerprint=whole, name=_newest(named, whole), runs=runs, deployments=deployments, approvals=approvals
+    )
+
+
+def _newest(named: list[tuple[datetime, str]], fingerprint: Fingerprint) -> str:
+    """The last of these names; the fingerprint itself, which stands where nobody gave a name, only if there is no other."""
+    return max(named, key=lambda each: (each[1] != fingerprint, each[0]))[1]
