@@ -99,7 +99,7 @@ def _waivers(waivers: Sequence[Mapping[str, Any]], now: datetime) -> Iterator[Ne
     for each in waivers:
         if datetime.fromisoformat(each["expiresAt"]) <= now + SOON:
             name = f"{each['name'] or 'a rule'} in {each['environmentName']}"
-            said = f"It excuses \u201c{each['reason']}\u201d, until"
+            said = f"It was granted for this reason: {each['reason']}. It ends"
             yield Need("open", "Waiver ends:", name, said, "approvals", {}, "#waivers", each["expiresAt"])
 
 
