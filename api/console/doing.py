@@ -18,7 +18,8 @@ from api.console.serving import context_of, fault_page, html, shown, to_sign_in
 from api.console.visitors import Visitor, visitor_of
 from api.graphql.questions import InvalidDocument
 from api.requests import request_id_of
-from record.refusals import NotAllowed, Refusal, Unauthenticated
+from record.access import rules as rights
+from record.refusals import Refusal, Unauthenticated
 
 _PAGES: Final = {page.name: page for page in PAGES}
 _STALE: Final = (
@@ -38,6 +39,7 @@ async def do(request: Request, action: Action) -> Response:
         if action.brings is None:
             form = await forms.form_of(request)
         else:
+            visitor.caller.require(rights.Action.WRITE)  # before its bytes are taken in
             form, files = await uploads.form_with_file(request)
         if not cookies.is_ours(request, visitor.secret, forms.said(form, "token")):
             return fault_page(request, page, visitor, 403, _STALE)
@@ -54,8 +56,7 @@ async def do(request: Request, action: Action) -> Response:
     if "message" in answer:
         field = answer.get("field") or answer["code"]
         refused = {"action": action.name, "message": answer["message"], "field": field}
-        status = 403 if answer["code"] == NotAllowed.code else 422
-        return await shown(request, page, visitor, refused=refused, form=form, status=status)
+        return await shown(request, page, visitor, refused=refused, form=form, status=422)
     return _led_on(request, action, visitor, answer, address)
 
 
