@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.wakes import Wakes
+from record.lags import Lags, lags
 from record.ledger.lag import Lag, ping, signing_lag
 from record.record import Record
 from record.refusals import Refusal, Unavailable
@@ -65,6 +66,14 @@ class Health:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 return await signing_lag(self._record.database, now=self._record.clock.now())
+        except (Refusal, TimeoutError):
+            return None
+
+    async def lags(self) -> Lags | None:
+        """How far signing, judging, telling and jobs are behind; None when the database does not answer."""
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                return await lags(self._record.database, now=self._record.clock.now())
         except (Refusal, TimeoutError):
             return None
 

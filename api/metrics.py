@@ -1,4 +1,4 @@
-"""Numbers for Prometheus at /metrics: what was asked and how long it took, and how far the log's signatures are behind.
+"""Numbers for Prometheus at /metrics: what was asked and how long it took, and how far the work of workers is behind.
 
 Labels are few and fixed: routes by their first segment, never a path, an organization or a key. What only the database knows
 is asked when somebody scrapes.
@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from api.graphql.view import View
 from api.health import Health
+from record.lags import Lags
 
 ROUTES: Final = frozenset(
     {"graphql", "evidence", "archives", "log", "schemas", "healthz", "readyz", "metrics", "o", "static"}
@@ -49,6 +50,28 @@ class Metrics:
             "How long the oldest entry without a signed checkpoint has waited.",
             registry=self.registry,
         )
+        self._unjudged = Gauge(
+            "muniment_judging_entries_waiting", "Entries that judging has not looked at yet.", registry=self.registry
+        )
+        self._judging_age = Gauge(
+            "muniment_judging_age_seconds",
+            "How long the oldest of them, or a verdict that time may have changed, has waited.",
+            registry=self.registry,
+        )
+        self._untold = Gauge(
+            "muniment_notice_entries_waiting",
+            "Entries that are not turned into deliveries yet, where there are notices.",
+            registry=self.registry,
+        )
+        self._telling_age = Gauge(
+            "muniment_notice_age_seconds", "How long the oldest of them has waited.", registry=self.registry
+        )
+        self._waiting = Gauge(
+            "muniment_jobs_waiting", "Jobs that are due and that nobody does.", ("kind",), registry=self.registry
+        )
+        self._waiting_age = Gauge(
+            "muniment_job_age_seconds", "How long the oldest of them has waited.", ("kind",), registry=self.registry
+        )
         self._known: dict[tuple[str, str, int], Counter] = {}
         self._timed: dict[str, Histogram] = {}
 
@@ -72,12 +95,22 @@ class Metrics:
         self._answers.labels("no").set(view.answers.misses)
         self._answer_bytes.set(view.answers.bytes_held)
         self._subscriptions.set(len(view.asking.subscriptions))
-        lag = await health.lag()
-        if lag is not None:
-            self._entries.set(lag.entries)
-            self._unsigned.set(lag.unsigned)
-            self._age.set(lag.seconds)
+        lags = await health.lags()
+        if lags is not None:
+            self._tell(lags)
         return generate_latest(self.registry)
+
+    def _tell(self, lags: Lags) -> None:
+        self._entries.set(lags.signing.entries)
+        self._unsigned.set(lags.signing.unsigned)
+        self._age.set(lags.signing.seconds)
+        self._unjudged.set(lags.judging.entries)
+        self._judging_age.set(lags.judging.seconds)
+        self._untold.set(lags.telling.entries)
+        self._telling_age.set(lags.telling.seconds)
+        for kind, overdue in lags.jobs.items():
+            self._waiting.labels(kind).set(overdue.count)
+            self._waiting_age.labels(kind).set(overdue.seconds)
 
 
 async def metrics(request: Request) -> Response:

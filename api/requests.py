@@ -114,6 +114,12 @@ def _media_range(part: str) -> tuple[str, float]:
     return media, 1.0
 
 
+def address_of(scope: Mapping[str, Any]) -> str:
+    """Where a request comes from: the address of the connection, or what a proxy that may be believed says of it."""
+    client = scope.get("client")
+    return str(client[0]) if client else "unknown"
+
+
 def request_id_of(scope: Mapping[str, Any]) -> str:
     """The number under which this request is found in the logs."""
     return str(scope.get("state", {}).get("request_id", "none"))

@@ -62,6 +62,7 @@ def configuration(app: Starlette, settings: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=settings.http_proxies is not None,
+        forwarded_allow_ips=settings.http_proxies or "",
         timeout_graceful_shutdown=max(1, round(settings.shutdown_grace_seconds)),
     )

@@ -1,5 +1,6 @@
-"""The details that trails, artifacts and attestations share: commits, links and whatever users attach; and what they may hold."""
+"""The details that several nouns share: texts, tags, commits, links and whatever users attach; and what they may hold."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +16,9 @@ TEXT_MAX: Final = 4_000
 URL_MAX: Final = 2_048
 PERSON_MAX: Final = 512
 LINKS_MAX: Final = 50
+TAG: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}")
+TAG_VALUE_MAX: Final = 256
+TAGS_MAX: Final = 64
 USER_DATA_BYTES_MAX: Final = 16_384
 AHEAD_MAX: Final = timedelta(minutes=5)
 """How far a reporter's clock may be ahead of ours."""
@@ -46,6 +50,19 @@ def checked_text(value: str, *, field: str, most: int = TEXT_MAX) -> str:
     if len(value) > most:
         raise InvalidInput(f"This {field} has {len(value)} characters. Use at most {most}.", field=field)
     return value
+
+
+def checked_tags(tags: dict[str, str]) -> dict[str, str]:
+    """Tags of a flow or an environment, if they are not too many and their names and values fit."""
+    if len(tags) > TAGS_MAX:
+        raise InvalidInput(f"{len(tags)} tags are too many. Use at most {TAGS_MAX}.", field="tags")
+    for key, value in tags.items():
+        checked_name(key, TAG, field="tag")
+        if len(value) > TAG_VALUE_MAX:
+            raise InvalidInput(
+                f"The value of the tag {key} is longer than {TAG_VALUE_MAX} characters. Shorten it.", field="tags"
+            )
+    return tags
 
 
 def checked_url(value: str | None, *, field: str) -> str | None:

@@ -54,6 +54,11 @@ class Settings(BaseSettings):
     # --- serving
     http_host: str = Field("127.0.0.1", description="Address on which the API listens.")
     http_port: int = Field(8000, ge=0, le=65535, description="Port on which the API listens; 0 picks a free one.")
+    http_proxies: str | None = Field(
+        None,
+        description="Addresses or networks (10.0.0.0/8), separated by commas, of the proxies in front. What these say in "
+        "X-Forwarded-For and X-Forwarded-Proto is believed, and nobody else.",
+    )
     public_url: str | None = Field(
         None, description="URL under which people reach this server, for links in archives and notices."
     )
@@ -122,7 +127,12 @@ class Settings(BaseSettings):
     answer_cache_bytes: int = Field(
         64 * 2**20, ge=0, description="Memory for answers that are kept because the same question gives the same bytes."
     )
-    subscriptions_per_key_max: int = Field(20, ge=1, description="Most subscriptions that one key may hold open.")
+    subscriptions_per_key_max: int = Field(
+        20, ge=1, description="Most subscriptions that one key may hold open; without a key, one address."
+    )
+    subscriptions_anonymous_max: int = Field(
+        200, ge=1, description="Most subscriptions that all readers without a key may hold open together."
+    )
 
     # --- work in the background
     judging_interval_seconds: float = Field(

@@ -19,6 +19,7 @@ from record.judgements import models as judgements
 from record.ledger import models as ledger
 from record.notices import models as notices
 from record.policies import models as policies
+from record.requests import models as requests
 from record.scrubbing import models as scrubbing
 from record.sessions import models as sessions
 from record.trails import models as trails
@@ -40,6 +41,7 @@ MODULES: Final = (
     notices,
     approvals,
     waivers,
+    requests,
     archives,
     scrubbing,
     jobs,

@@ -25,6 +25,7 @@ from workers.deliveries import Deliveries, Telling
 from workers.judgements import run_judging
 from workers.listening import keep_listening
 from workers.metrics import MetricsServer, Pulse
+from workers.queues import run_noting
 from workers.scrubbing import run_scrubbing
 from workers.sweeping import Sweep
 from workers.tidying import run_tidying
@@ -67,6 +68,7 @@ class Process:
             self._begin("scrubbing", run_scrubbing(self.record, self.stop)),
             self._begin("notices", Telling(self.record, self.deliveries).run(self.stop)),
             self._begin("tidying", run_tidying(self.record, self.stop)),
+            self._begin("noting", run_noting(self.record, self.stop)),
             self._begin("pulse", self._beat()),
         ]
         log.info("worker is ready", jobs_max=settings.jobs_max)

@@ -1,6 +1,5 @@
 """Organization, principals and keys as GraphQL shows and changes them."""
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, TypeAlias
 from uuid import UUID
@@ -12,17 +11,15 @@ from api.graphql.errors import Refused
 from api.graphql.ledger import Receipt
 from api.graphql.loaders import loaders_at
 from api.graphql.nodes import Node, global_id, uuid_in
-from api.graphql.writes import perform
+from api.graphql.writes import Showing, perform, perform_showing
 from record.access import queries, rules, service
 from record.access.rules import Caller, Role
 from record.clock import from_rfc3339
 from record.ids import EntryIndex, KeyId, PrincipalId
-from record.ledger import entries
 from record.ledger.entries import Idempotency
 from record.moment import Moment
 
 strawberry.enum(Role, description="What a principal may do; any number of them, each narrowable.")
-_Issue: TypeAlias = Callable[[Caller, Idempotency | None], Awaitable[service.IssuedKey]]
 _RETRY = "The same key again gives the first receipt."
 
 
@@ -314,19 +311,11 @@ async def _add(info: Info, input: AddPrincipalInput, kind: str) -> PrincipalReco
     return PrincipalRecorded(receipt=Receipt.of(receipt), name=receipt.body["name"])
 
 
-async def _issued(info: Info, issue: _Issue, input: object, key: str | None) -> KeyIssued:  # noqa: A002
-    """Issues through `perform`, and carries the token past it: the receipt must not know it."""
-    tokens: list[str | None] = []
-
-    async def action(caller: Caller, once: Idempotency | None) -> entries.Receipt:
-        issued = await issue(caller, once)
-        tokens.append(issued.token)
-        return issued.receipt
-
-    receipt = await perform(info, action, input=input, key=key)
+async def _issued(info: Info, issue: Showing, input: object, key: str | None) -> KeyIssued:  # noqa: A002
+    receipt, token = await perform_showing(info, issue, input=input, key=key)
     return KeyIssued(
         receipt=Receipt.of(receipt),
-        token=tokens[-1] if tokens else None,
+        token=token,
         key_id=global_id("ApiKey", UUID(receipt.body["key_id"])),
         expires_at=from_rfc3339(receipt.body["expires_at"]),
     )

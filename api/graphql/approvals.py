@@ -8,7 +8,7 @@ import strawberry
 from strawberry import Parent
 
 from api.graphql.artifacts import Artifact, artifact_of
-from api.graphql.connections import Connection, connect, index_key, wanted
+from api.graphql.connections import Connection, connect, wanted
 from api.graphql.context import Info
 from api.graphql.ledger import After, Before, First, Last
 from api.graphql.loaders import loaders_at
@@ -241,6 +241,8 @@ async def approvals_of_deployment(
     By what was recorded then: a deployment that is reported late does not find what was approved in between. With `others`, those
     that did not stand, too.
     """
+    if not info.context.caller.may(Action.READ, environment=deployment.environment):
+        return []  # seen in a logical environment, without a right to this part of it
     found = []
     for row in await loaders_at(info, moment).approvals.load(deployment.fingerprint):
         if row.environment_id != deployment.environment_id:
@@ -301,12 +303,10 @@ async def approval_queue(
 ) -> Connection[Approval]:
     """`Record.approvals`: in a state or in any, for an environment or for each that the caller may read."""
     context, moment = info.context, root.moment
-    most = context.record.settings.page_size_max
-    want = wanted("approvals", first=first, after=after, last=last, before=before, most=most)
+    want = wanted(info, "approvals", first=first, after=after, last=last, before=before)
     names = await readable_names(info, moment, environment)
     if state is ApprovalState.EXPIRED:
         context.look_outside()  # time alone brings others here
-    start, end = index_key(want.after), index_key(want.before)
     async with context.record.database.connection(moment.org_id) as connection:
         rows = await queries.page(
             connection,
@@ -314,7 +314,7 @@ async def approval_queue(
             limit=want.fetch,
             environments=names,
             state=None if state is None else State(state.value),
-            older_than=None if start is None else EntryIndex(start),
-            newer_than=EntryIndex(-1 if end is None else end) if want.backward else None,
+            older_than=want.older_than,
+            newer_than=want.newer_than,
         )
     return connect(rows, want, key=lambda row: row.entry_index, node=lambda row: Approval.of(info, row, moment))

@@ -1,6 +1,5 @@
 """The writes of approvals: requesting one, reviewing it, taking it back, reporting one that was given elsewhere."""
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, TypeAlias
 from uuid import UUID
@@ -15,7 +14,6 @@ from api.graphql.links import CommitInput, commit_of
 from api.graphql.nodes import uuid_in
 from api.graphql.writes import perform
 from record import details
-from record.access.rules import Caller
 from record.approvals import service
 from record.approvals.rules import Act
 from record.ids import ApprovalId, Fingerprint
@@ -36,7 +34,8 @@ class RequestApprovalInput:
     commits: list[CommitInput] = strawberry.field(default_factory=list, description=COMMITS)
     requested_for: str | None = strawberry.field(
         default=None,
-        description="Whose request it is, when you are not that person: who started the pipeline, say. They may not review it.",
+        description="Whose request it is, when you are not that person: who started the pipeline, say. They may not review it. "
+        "A service account has to say it.",
     )
     expires_at: datetime | None = strawberry.field(
         default=None, description="When its time is over, approved or not; left out, never."
@@ -68,12 +67,15 @@ class ReportApprovalInput:
     )
     description: str = strawberry.field(default="", description="What there is to say about it.")
     approved_by: str | None = strawberry.field(
-        default=None, description="Who approved it: a name or an address; left out, you. Not who wanted it."
+        default=None,
+        description="Who approved it: a name or an address; left out, you, if you are a person. Not who wanted it.",
     )
     approved_at: datetime | None = strawberry.field(
         default=None, description="When it was approved; left out, now. It stands from now on in any case."
     )
-    requested_for: str | None = strawberry.field(default=None, description="Who wanted it; left out, you.")
+    requested_for: str | None = strawberry.field(
+        default=None, description="Who wanted it; left out, you. A service account has to say it."
+    )
     comment: str = strawberry.field(default="", description="What the approver said.")
     url: str | None = strawberry.field(default=None, description="Where it was approved: a ticket, a thread.")
     commits: list[CommitInput] = strawberry.field(default_factory=list, description=COMMITS)
@@ -90,13 +92,15 @@ class ApprovalRecorded:
     async def approval(self, info: Info) -> Approval | None:
         return await approval_of(info, info.context.moment, self.approval_id)
 
+    @classmethod
+    def of(cls, receipt: entries.Receipt) -> "ApprovalRecorded":
+        return cls(receipt=Receipt.of(receipt), approval_id=ApprovalId(UUID(receipt.body["approval_id"])))
+
 
 RequestApprovalResult: TypeAlias = Annotated[ApprovalRecorded | Refused, strawberry.union("RequestApprovalResult")]
 ReviewApprovalResult: TypeAlias = Annotated[ApprovalRecorded | Refused, strawberry.union("ReviewApprovalResult")]
 WithdrawApprovalResult: TypeAlias = Annotated[ApprovalRecorded | Refused, strawberry.union("WithdrawApprovalResult")]
 ReportApprovalResult: TypeAlias = Annotated[ApprovalRecorded | Refused, strawberry.union("ReportApprovalResult")]
-
-_Write: TypeAlias = Callable[[Caller, entries.Idempotency | None], Awaitable[entries.Receipt]]
 
 
 @strawberry.type
@@ -107,12 +111,13 @@ class ApprovalMutations:
     )
     async def request_approval(self, info: Info, input: RequestApprovalInput) -> RequestApprovalResult:  # noqa: A002
         wish = _requested(input)
-        return await _recorded(
+        receipt = await perform(
             info,
-            input,
-            input.idempotency_key,
             lambda caller, once: service.request(info.context.record, caller, wish, idempotency=once),
+            input=input,
+            key=input.idempotency_key,
         )
+        return ApprovalRecorded.of(receipt)
 
     @strawberry.mutation(
         description="Approves or rejects a request, or comments on it. Needs the role approver for its environment; only people "
@@ -121,26 +126,28 @@ class ApprovalMutations:
     async def review_approval(self, info: Info, input: ReviewApprovalInput) -> ReviewApprovalResult:  # noqa: A002
         approval_id = _approval_id(input.id)
         act = Act(str(input.decision.value))
-        return await _recorded(
+        receipt = await perform(
             info,
-            input,
-            input.idempotency_key,
             lambda caller, once: service.review(
                 info.context.record, caller, approval_id, act, comment=input.comment, idempotency=once
             ),
+            input=input,
+            key=input.idempotency_key,
         )
+        return ApprovalRecorded.of(receipt)
 
     @strawberry.mutation(description="Takes a request back, approved or not. Whoever requested it may, and an admin.")
     async def withdraw_approval(self, info: Info, input: WithdrawApprovalInput) -> WithdrawApprovalResult:  # noqa: A002
         approval_id = _approval_id(input.id)
-        return await _recorded(
+        receipt = await perform(
             info,
-            input,
-            input.idempotency_key,
             lambda caller, once: service.withdraw(
                 info.context.record, caller, approval_id, comment=input.comment, idempotency=once
             ),
+            input=input,
+            key=input.idempotency_key,
         )
+        return ApprovalRecorded.of(receipt)
 
     @strawberry.mutation(
         description="Records an approval that was given elsewhere, marked as reported: a request and its review in one. Needs "
@@ -150,17 +157,13 @@ class ApprovalMutations:
         wish = service.ReportApproval(
             _requested(input), input.approved_by, input.approved_at, comment=input.comment, url=input.url
         )
-        return await _recorded(
+        receipt = await perform(
             info,
-            input,
-            input.idempotency_key,
             lambda caller, once: service.report(info.context.record, caller, wish, idempotency=once),
+            input=input,
+            key=input.idempotency_key,
         )
-
-
-async def _recorded(info: Info, given: object, key: str | None, write: _Write) -> ApprovalRecorded:
-    receipt = await perform(info, write, input=given, key=key)
-    return ApprovalRecorded(receipt=Receipt.of(receipt), approval_id=ApprovalId(UUID(receipt.body["approval_id"])))
+        return ApprovalRecorded.of(receipt)
 
 
 def _approval_id(given: strawberry.ID) -> ApprovalId:

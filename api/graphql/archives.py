@@ -9,7 +9,7 @@ from uuid import UUID
 
 import strawberry
 
-from api.graphql.connections import Connection, connect, index_key, wanted
+from api.graphql.connections import Connection, connect, wanted
 from api.graphql.context import Info
 from api.graphql.errors import Refused
 from api.graphql.ledger import Receipt
@@ -169,18 +169,14 @@ async def archive_page(
     """Archives, the last requested first: those that the caller may see."""
     caller = info.context.caller
     caller.require_somewhere(Action.ARCHIVE)
-    most = info.context.record.settings.page_size_max
-    want = wanted("archives", first=first, after=after, last=last, before=before, most=most)
-    older, newer = index_key(want.after), index_key(want.before)
-    if want.backward and newer is None:
-        newer = -1
+    want = wanted(info, "archives", first=first, after=after, last=last, before=before)
     async with info.context.record.database.connection(moment.org_id) as connection:
         rows = await queries.page(
             connection,
             moment,
             limit=want.fetch,
-            older_than=None if older is None else EntryIndex(older),
-            newer_than=None if newer is None else EntryIndex(newer),
+            older_than=want.older_than,
+            newer_than=want.newer_than,
             flows=_archivable_flows(caller),
         )
     return connect(rows, want, key=lambda row: row.entry_index, node=lambda row: Archive.of(row, moment))

@@ -41,7 +41,7 @@ class Asking:
         self.identity = identity
         self.wakes = wakes
         self.stopping = stopping
-        self.subscriptions = Subscriptions(settings.subscriptions_per_key_max)
+        self.subscriptions = Subscriptions(settings.subscriptions_per_key_max, settings.subscriptions_anonymous_max)
         self.documents = Documents(
             schema._schema,
             Limits.of(settings),
@@ -94,14 +94,17 @@ class Asking:
         return _presentable(ExecutionResult(data=done.data, errors=done.errors), context)
 
     async def results(
-        self, question: Question, operation: Operation, context: Context
+        self, question: Question, operation: Operation, context: Context, *, address: str
     ) -> AsyncGenerator[ExecutionResult | None, None]:
-        """Every result of any operation, and None every few seconds in between. Ends with a result that says why."""
+        """Every result of any operation, and None every few seconds in between. Ends with a result that says why.
+
+        `address` is where it is asked from.
+        """
         try:
             if operation.kind is not OperationType.SUBSCRIPTION:
                 yield await self.execute(question, operation, context)
                 return
-            with self.subscriptions.held(context.caller.key_id):
+            with self.subscriptions.held(context.caller.key_id, address):
                 source = await self.schema.stream(
                     question.text,
                     variable_values=question.variables,

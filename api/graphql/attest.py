@@ -1,6 +1,5 @@
 """Attesting: one mutation for each type, and what they need (custom types, signing keys)."""
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, TypeAlias
 
@@ -14,8 +13,8 @@ from api.graphql.links import ExternalUrlInput, links_of, object_of
 from api.graphql.loaders import loaders_at
 from api.graphql.nodes import global_id
 from api.graphql.scalars import Json
-from api.graphql.writes import perform
-from record.access.rules import Action, Caller
+from api.graphql.writes import Write, perform
+from record.access.rules import Action
 from record.attestations import queries
 from record.attestations.service import attest, signing_keys, types
 from record.ids import Digest, Fingerprint
@@ -367,9 +366,9 @@ async def _scan(info: Info, input: AttestScanInput, tool: str) -> AttestationRec
 async def attest_with(
     info: Info,
     input: AboutInput,  # noqa: A002
-    action: Callable[[Caller, entries.Idempotency | None], Awaitable[entries.Receipt]],
+    write: Write,
 ) -> AttestationRecorded:
-    return AttestationRecorded.of(await perform(info, action, input=input, key=input.idempotency_key))
+    return AttestationRecorded.of(await perform(info, write, input=input, key=input.idempotency_key))
 
 
 def about_of(given: AboutInput) -> attest.About:

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import strawberry
 
-from api.graphql.connections import Connection, connect, index_key, wanted
+from api.graphql.connections import Connection, connect, wanted
 from api.graphql.context import Info
-from api.graphql.controls import Control, Framework
+from api.graphql.controls import Control, Framework, control_page
 from api.graphql.ledger import After, Before, First, Last
 from api.graphql.nodes import global_id
 from api.graphql.verdicts import Reason
@@ -133,8 +133,7 @@ class ControlCompliance:
         last: int | None,
         before: str | None,
     ) -> Connection[TestedChange]:
-        most = info.context.record.settings.page_size_max
-        want = wanted("changes", first=first, after=after, last=last, before=before, most=most)
+        want = wanted(info, "changes", first=first, after=after, last=last, before=before)
         rows = (
             self.report.members(
                 self.row,
@@ -202,23 +201,13 @@ class ComplianceReport:
         before: Before = None,
         mapped: Annotated[bool, strawberry.argument(description="Only those that are tested.")] = True,
     ) -> Connection[ControlCompliance]:
-        most = info.context.record.settings.page_size_max
-        want = wanted("controls", first=first, after=after, last=last, before=before, most=most)
-        start, end = index_key(want.after), index_key(want.before)
-        async with info.context.record.database.connection(self.moment.org_id) as connection:
-            rows = await queries.controls(
-                connection,
-                self.moment,
-                self.report.framework,
-                limit=want.fetch,
-                after=-1 if start is None else start,
-                before=(2**31 - 1 if end is None else end) if want.backward else None,
-                mapped=mapped,
-            )
-        return connect(
-            rows,
+        want = wanted(info, "controls", first=first, after=after, last=last, before=before)
+        return await control_page(
+            info,
+            self.moment,
+            self.report.framework,
             want,
-            key=lambda row: row.position,
+            mapped=mapped,
             node=lambda row: ControlCompliance.of(row, self.report, self.moment),
         )
 

@@ -12,12 +12,13 @@ from typing import Generic, TypeVar
 
 import strawberry
 
+from api.graphql.context import Info
+from api.graphql.limits import PAGE_SIZE_DEFAULT
+from record.ids import EntryIndex
 from record.refusals import InvalidInput
 
 Item = TypeVar("Item")
 Row = TypeVar("Row")
-
-PAGE_SIZE_DEFAULT = 20
 
 
 @strawberry.type(description="Whether there is more, and where to go on.")
@@ -60,8 +61,24 @@ class Wanted:
         """How many rows to read: one more than wanted."""
         return self.limit + 1
 
+    @property
+    def older_than(self) -> EntryIndex | None:
+        """In a list by entry index, or by number, the newest first: what the page lies below. None: begin with the newest."""
+        key = index_key(self.after)
+        return None if key is None else EntryIndex(key)
 
-def wanted(of: str, *, first: int | None, after: str | None, last: int | None, before: str | None, most: int) -> Wanted:
+    @property
+    def newer_than(self) -> EntryIndex | None:
+        """In such a list, what a page that is read backward lies above: from the end, above nothing."""
+        if not self.backward:
+            return None
+        key = index_key(self.before)
+        return EntryIndex(-1 if key is None else key)
+
+
+def wanted(
+    info: Info, of: str, *, first: int | None, after: str | None, last: int | None, before: str | None
+) -> Wanted:
     """The part that these arguments ask for. Refuses what Relay leaves undefined: both directions in one question."""
     backward = last is not None or (before is not None and first is None)
     if (first is not None and last is not None) or (after is not None and before is not None):
@@ -72,13 +89,14 @@ def wanted(of: str, *, first: int | None, after: str | None, last: int | None, b
         raise InvalidInput("`first` goes with `after`, `last` with `before`. Change one of them.", field="first")
     limit = last if backward else first
     if limit is None:
-        limit = min(PAGE_SIZE_DEFAULT, most)
-    page_size(limit, most=most, field="last" if backward else "first")
+        limit = min(PAGE_SIZE_DEFAULT, info.context.record.settings.page_size_max)
+    page_size(info, limit, field="last" if backward else "first")
     return Wanted(of, limit, _opened(of, after, field="after"), _opened(of, before, field="before"), backward)
 
 
-def page_size(asked: int, *, most: int, field: str = "first") -> int:
+def page_size(info: Info, asked: int, *, field: str = "first") -> int:
     """How many nodes are asked for, within what one page may hold."""
+    most = info.context.record.settings.page_size_max
     if not 0 <= asked <= most:
         raise InvalidInput(
             f"A page of {asked} is out of range. Ask for 0 to {most} and follow the cursors.", field=field

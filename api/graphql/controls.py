@@ -1,12 +1,13 @@
 """Frameworks, controls and their mappings as GraphQL shows them. How they are recorded is `mapping`'s affair."""
 
+from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
 from typing import Annotated
 
 import strawberry
 
-from api.graphql.connections import Connection, connect, index_key, page_size, wanted
+from api.graphql.connections import Connection, Item, Wanted, connect, index_key, page_size, wanted
 from api.graphql.context import Info
 from api.graphql.ledger import After, Before, First, Last
 from api.graphql.nodes import Node, global_id
@@ -100,7 +101,7 @@ class Control(Node):
 
     @strawberry.field(description="What it was mapped to, the newest first.")
     async def mappings(self, info: Info, first: int = 20) -> list[ControlMapping]:
-        limit = page_size(first, most=info.context.record.settings.page_size_max)
+        limit = page_size(info, first)
         async with info.context.record.database.connection(self.moment.org_id) as connection:
             found = await queries.mapping_versions(
                 connection, self.moment, self.row.framework_id, self.control, limit=limit
@@ -175,20 +176,10 @@ class Framework(Node):
         before: Before = None,
         mapped: Annotated[bool, strawberry.argument(description="Only those that are mapped to something.")] = False,
     ) -> Connection[Control]:
-        most = info.context.record.settings.page_size_max
-        want = wanted("controls", first=first, after=after, last=last, before=before, most=most)
-        start, end = index_key(want.after), index_key(want.before)
-        async with info.context.record.database.connection(self.moment.org_id) as connection:
-            rows = await queries.controls(
-                connection,
-                self.moment,
-                self.row,
-                limit=want.fetch,
-                after=-1 if start is None else start,
-                before=(2**31 - 1 if end is None else end) if want.backward else None,
-                mapped=mapped,
-            )
-        return connect(rows, want, key=lambda row: row.position, node=lambda row: Control.of(row, self.moment))
+        want = wanted(info, "controls", first=first, after=after, last=last, before=before)
+        return await control_page(
+            info, self.moment, self.row, want, mapped=mapped, node=lambda row: Control.of(row, self.moment)
+        )
 
     @strawberry.field(description="The control of this id; null when there is none.")
     async def control(self, info: Info, control: str) -> Control | None:
@@ -198,7 +189,7 @@ class Framework(Node):
 
     @strawberry.field(description="Its versions, the newest first.")
     async def versions(self, info: Info, first: int = 20) -> list[FrameworkVersion]:
-        limit = page_size(first, most=info.context.record.settings.page_size_max)
+        limit = page_size(info, first)
         async with info.context.record.database.connection(self.moment.org_id) as connection:
             found = await queries.versions(connection, self.moment, self.row.framework_id, limit=limit)
         return [FrameworkVersion.of(row) for row in found]
@@ -220,6 +211,30 @@ class Framework(Node):
             row=row,
             moment=moment,
         )
+
+
+async def control_page(
+    info: Info,
+    moment: Moment,
+    framework: queries.Framework,
+    want: Wanted,
+    *,
+    mapped: bool,
+    node: Callable[[queries.Control], Item],
+) -> Connection[Item]:
+    """Controls of a framework in its order, each as `node` shows it; with `mapped`, only those that are mapped to something."""
+    start, end = index_key(want.after), index_key(want.before)
+    async with info.context.record.database.connection(moment.org_id) as connection:
+        rows = await queries.controls(
+            connection,
+            moment,
+            framework,
+            limit=want.fetch,
+            after=-1 if start is None else start,
+            before=(2**31 - 1 if end is None else end) if want.backward else None,
+            mapped=mapped,
+        )
+    return connect(rows, want, key=lambda row: row.position, node=node)
 
 
 async def framework_named(info: Info, moment: Moment, name: str) -> Framework | None:
@@ -249,8 +264,7 @@ async def framework_page(
 ) -> Connection[Framework]:
     """Frameworks by name."""
     info.context.caller.require_somewhere(Action.READ)
-    most = info.context.record.settings.page_size_max
-    want = wanted("frameworks", first=first, after=after, last=last, before=before, most=most)
+    want = wanted(info, "frameworks", first=first, after=after, last=last, before=before)
     async with info.context.record.database.connection(moment.org_id) as connection:
         rows = await queries.page(
             connection,

@@ -10,18 +10,19 @@ import strawberry
 
 from api.graphql.approvals import DeploymentApproval, approvals_of_deployment
 from api.graphql.artifacts import Artifact, artifact_of
-from api.graphql.connections import Connection, connect, index_key, wanted
+from api.graphql.connections import Connection, connect, wanted
 from api.graphql.context import Info
 from api.graphql.errors import Refused
 from api.graphql.ledger import Receipt
 from api.graphql.links import Commit
 from api.graphql.loaders import loaders_at
 from api.graphql.nodes import Node, global_id
+from api.graphql.runs import shown_name
 from api.graphql.writes import perform
 from record.access.rules import Action
 from record.deployments import queries, rules, service
 from record.environments.queries import Environment
-from record.ids import DeploymentId, EntryIndex, EnvironmentId, Fingerprint
+from record.ids import DeploymentId, EntryIndex, Fingerprint
 from record.moment import Moment
 
 
@@ -52,7 +53,6 @@ class CommitsSince:
 
 @strawberry.type(description="The reported act of putting an artifact into an environment.")
 class Deployment(Node):
-    environment_name: str = strawberry.field(description="The environment's name.")
     fingerprint: Fingerprint = strawberry.field(description="The artifact's SHA-256.")
     name: str = strawberry.field(description="The artifact's name.")
     build_url: str | None = strawberry.field(description="The build that deployed it.")
@@ -64,6 +64,13 @@ class Deployment(Node):
     entry_index: EntryIndex = strawberry.field(description="The entry that recorded it.")
     row: strawberry.Private[queries.Deployment]
     moment: strawberry.Private[Moment]
+    seen_in: strawberry.Private[str | None] = None
+
+    @strawberry.field(
+        description="The environment's name; of a part of a logical one that is not yours to see, the logical one's."
+    )
+    def environment_name(self, info: Info) -> str:
+        return shown_name(info, self.row.environment, self.seen_in)
 
     def _may_read_flow(self, info: Info) -> bool:
         return self.row.flow is not None and info.context.caller.may(Action.READ, flow=self.row.flow)
@@ -110,7 +117,7 @@ class Deployment(Node):
     )
     async def previous(self, info: Info) -> "Deployment | None":
         row = await loaders_at(info, self.moment).previous_deployments.load(self.row)
-        return None if row is None else Deployment.of(row, self.moment)
+        return None if row is None else Deployment.of(row, self.moment, self.seen_in)
 
     @strawberry.field(
         description="Which commits are in it and were not in the deployment before, by the trails of its flow; null for "
@@ -145,10 +152,9 @@ class Deployment(Node):
         return await approvals_of_deployment(info, self.moment, self.row, others=others)
 
     @classmethod
-    def of(cls, row: queries.Deployment, moment: Moment) -> "Deployment":
+    def of(cls, row: queries.Deployment, moment: Moment, seen_in: str | None = None) -> "Deployment":
         return cls(
             id=global_id("Deployment", row.deployment_id),
-            environment_name=row.environment,
             fingerprint=row.fingerprint,
             name=row.name,
             build_url=row.build_url,
@@ -160,39 +166,34 @@ class Deployment(Node):
             entry_index=row.entry_index,
             row=row,
             moment=moment,
+            seen_in=seen_in,
         )
 
 
 async def deployment_page(
     info: Info,
     moment: Moment,
-    environments: Sequence[EnvironmentId],
+    environment: Environment,
     *,
     first: int | None,
     after: str | None,
     last: int | None,
     before: str | None,
 ) -> Connection[Deployment]:
-    """Deployments to these environments, the last reported first."""
-    want = wanted(
-        "deployments",
-        first=first,
-        after=after,
-        last=last,
-        before=before,
-        most=info.context.record.settings.page_size_max,
-    )
-    start, end = index_key(want.after), index_key(want.before)
+    """Deployments to this environment, or to those that it includes, the last reported first."""
+    want = wanted(info, "deployments", first=first, after=after, last=last, before=before)
     async with info.context.record.database.connection(moment.org_id) as connection:
         rows = await queries.page(
             connection,
             moment,
-            environments,
+            environment.places,
             limit=want.fetch,
-            older_than=None if start is None else EntryIndex(start),
-            newer_than=EntryIndex(-1 if end is None else end) if want.backward else None,
+            older_than=want.older_than,
+            newer_than=want.newer_than,
         )
-    return connect(rows, want, key=lambda row: row.entry_index, node=lambda row: Deployment.of(row, moment))
+    return connect(
+        rows, want, key=lambda row: row.entry_index, node=lambda row: Deployment.of(row, moment, environment.name)
+    )
 
 
 async def deployments_of_artifact(
@@ -244,7 +245,7 @@ class Drift:
     )
 
     @classmethod
-    def of(cls, row: rules.Drift, environment: Environment) -> "Drift":
+    def of(cls, row: rules.Drift, environment_name: str) -> "Drift":
         return cls(
             kind=DriftKind(row.kind.value),
             fingerprint=row.fingerprint,
@@ -252,13 +253,13 @@ class Drift:
             since=row.since,
             explanation=row.explanation,
             remedy=row.remedy,
-            environment_name=environment.name,
+            environment_name=environment_name,
             deployment_index=row.deployment,
         )
 
 
-async def drift_of(info: Info, moment: Moment, environments: Sequence[Environment]) -> list[Drift]:
-    """Where these environments, none of them logical, drift."""
+async def drift_of(info: Info, moment: Moment, environments: Sequence[Environment], *, seen_in: str) -> list[Drift]:
+    """Where these environments, none of them logical, drift; they are seen in the one of this name."""
     found: list[Drift] = []
     loaders = loaders_at(info, moment)
     for environment in environments:
@@ -267,7 +268,8 @@ async def drift_of(info: Info, moment: Moment, environments: Sequence[Environmen
             facts = await queries.drift_facts(connection, moment, environment, running)
         decided = rules.drift(*facts, grace=queries.grace_of(environment), now=moment.instant)
         info.context.expires(decided.holds_until)
-        found += [Drift.of(each, environment) for each in decided.drifts]
+        name = shown_name(info, environment.name, seen_in)
+        found += [Drift.of(each, name) for each in decided.drifts]
     return found
 
 

@@ -9,6 +9,7 @@ import strawberry
 from api.graphql.connections import Connection, connect, wanted
 from api.graphql.context import Info
 from api.graphql.deployments import DriftKind
+from api.graphql.runs import shown_name
 from record.drift import queries, rules
 from record.drift.rules import Place
 from record.environments.queries import Environment
@@ -67,6 +68,7 @@ async def drift_event_page(
     moment: Moment,
     environments: Sequence[Environment],
     *,
+    seen_in: str,
     since: datetime | None,
     until: datetime | None,
     first: int | None,
@@ -74,9 +76,11 @@ async def drift_event_page(
     last: int | None,
     before: str | None,
 ) -> Connection[DriftEvent]:
-    """The moments at which a drift began in these environments, none of them logical, the newest first."""
-    most = info.context.record.settings.page_size_max
-    want = wanted("driftEvents", first=first, after=after, last=last, before=before, most=most)
+    """The moments at which a drift began in these environments, none of them logical, the newest first.
+
+    They are seen in the one of the name `seen_in`.
+    """
+    want = wanted(info, "driftEvents", first=first, after=after, last=last, before=before)
     start, end = _place(want.after, "after"), _place(want.before, "before")
     async with info.context.record.database.connection(moment.org_id) as connection:
         page = await queries.page(
@@ -90,7 +94,7 @@ async def drift_event_page(
             newer_than=(queries.EARLIEST if end is None else end) if want.backward else None,
         )
     info.context.expires(page.holds_until)
-    names = {each.environment_id: each.name for each in environments}
+    names = {each.environment_id: shown_name(info, each.name, seen_in) for each in environments}
     return connect(
         page.events,
         want,

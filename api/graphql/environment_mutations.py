@@ -8,11 +8,10 @@ from api.graphql.context import Info
 from api.graphql.environments import Environment, EnvironmentType, environment_named
 from api.graphql.errors import Refused
 from api.graphql.ledger import Receipt
-from api.graphql.links import object_of
+from api.graphql.links import tags_of
 from api.graphql.scalars import Json
 from api.graphql.writes import perform
 from record.environments import service
-from record.refusals import InvalidInput
 
 
 @strawberry.input(description="An environment to create.")
@@ -95,7 +94,7 @@ class EnvironmentMutations:
             name=input.name,
             type=str(input.type.value),
             description=input.description,
-            tags=_tags(input.tags) or {},
+            tags=tags_of(input.tags) or {},
             included=tuple(input.included),
             cadence_seconds=input.cadence_seconds,
             grace_seconds=input.grace_seconds,
@@ -113,7 +112,7 @@ class EnvironmentMutations:
         wish = service.ChangeEnvironment(
             name=input.name,
             description=input.description,
-            tags=_tags(input.tags),
+            tags=tags_of(input.tags),
             included=None if input.included is None else tuple(input.included),
             cadence_seconds=input.cadence_seconds,
             grace_seconds=input.grace_seconds,
@@ -138,12 +137,3 @@ class EnvironmentMutations:
             key=input.idempotency_key,
         )
         return EnvironmentRecorded(receipt=Receipt.of(receipt), name=receipt.body["name"])
-
-
-def _tags(given: Json | None) -> dict[str, str] | None:
-    if given is None:
-        return None
-    tags = object_of(given, field="tags")
-    if not all(isinstance(value, str) for value in tags.values()):
-        raise InvalidInput('A tag\'s value is not a text. Write tags as {"team": "platform"}.', field="tags")
-    return tags

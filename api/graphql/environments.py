@@ -6,7 +6,7 @@ from typing import Annotated
 
 import strawberry
 
-from api.graphql.connections import Connection, connect, index_key, wanted
+from api.graphql.connections import Connection, connect, wanted
 from api.graphql.context import Info
 from api.graphql.deployments import Deployment, Drift, deployment_page, drift_of
 from api.graphql.drift_events import DriftEvent, drift_event_page
@@ -63,16 +63,21 @@ class Environment(Node):
         resolver=waivers_of_environment, description="Its waivers, the last requested first: in a state, or in any."
     )
 
-    @strawberry.field(description="The environments that a logical one unites; empty for any other.")
+    @strawberry.field(
+        description="The environments that a logical one unites, as far as you may read them; empty for any other."
+    )
     async def included(self, info: Info) -> "list[Environment]":
-        return [Environment.of(row, self.moment) for row in await self._included(info)]
+        readable = info.context.caller.readable_environments()
+        rows = await self._included(info)
+        return [Environment.of(row, self.moment) for row in rows if readable is None or row.name in readable]
 
     async def _included(self, info: Info) -> list[queries.Environment]:
         found = await loaders_at(info, self.moment).environments.load_many(list(self.row.included))
         return [row for row in found if row is not None]
 
     @strawberry.field(
-        description="When it last reported, changed or not; of a logical one, the part that is silent longest."
+        description="When it last reported, changed or not; of a logical one, the part that is silent longest. At a past moment, "
+        "to the hour: amid reports without a change, that moment itself."
     )
     async def last_reported_at(self, info: Info) -> datetime | None:
         info.context.look_outside()
@@ -112,17 +117,15 @@ class Environment(Node):
     async def snapshots(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[Snapshot]:
-        most = info.context.record.settings.page_size_max
-        want = wanted("snapshots", first=first, after=after, last=last, before=before, most=most)
-        start, end = index_key(want.after), index_key(want.before)
+        want = wanted(info, "snapshots", first=first, after=after, last=last, before=before)
         async with info.context.record.database.connection(self.moment.org_id) as connection:
             rows = await snapshots.page(
                 connection,
                 self.moment,
                 self.row.environment_id,
                 limit=want.fetch,
-                older_than=None if start is None else EntryIndex(start),
-                newer_than=EntryIndex(-1 if end is None else end) if want.backward else None,
+                older_than=want.older_than,
+                newer_than=want.newer_than,
             )
         return connect(
             rows, want, key=lambda row: row.entry_index, node=lambda row: Snapshot.of([row], self.row, self.moment)
@@ -150,8 +153,7 @@ class Environment(Node):
         last: Last = None,
         before: Before = None,
     ) -> Connection[EnvironmentEvent]:
-        most = info.context.record.settings.page_size_max
-        want = wanted("changes", first=first, after=after, last=last, before=before, most=most)
+        want = wanted(info, "changes", first=first, after=after, last=last, before=before)
         start, end = event_place(want.after), event_place(want.before)
         async with info.context.record.database.connection(self.moment.org_id) as connection:
             sizes: list[LedgerSize | None] = [
@@ -172,21 +174,19 @@ class Environment(Node):
             rows,
             want,
             key=lambda row: f"{row.entry_index}.{row.place}",
-            node=lambda row: EnvironmentEvent.of(row, self.moment),
+            node=lambda row: EnvironmentEvent.of(row, self.moment, self.name),
         )
 
     @strawberry.field(description="Deployments that were reported to it, the last reported first.")
     async def deployments(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[Deployment]:
-        return await deployment_page(
-            info, self.moment, self.row.places, first=first, after=after, last=last, before=before
-        )
+        return await deployment_page(info, self.moment, self.row, first=first, after=after, last=last, before=before)
 
     @strawberry.field(description="Where what runs in it and what was reported as deployed to it drift apart.")
     async def drift(self, info: Info) -> list[Drift]:
         places = await self._included(info) if self.row.is_logical else [self.row]
-        return await drift_of(info, self.moment, places)
+        return await drift_of(info, self.moment, places, seen_in=self.name)
 
     @strawberry.field(
         description="When drifts began, the newest first, by what was recorded then: a late report ends a drift and does not "
@@ -210,7 +210,16 @@ class Environment(Node):
     ) -> Connection[DriftEvent]:
         places = await self._included(info) if self.row.is_logical else [self.row]
         return await drift_event_page(
-            info, self.moment, places, since=since, until=until, first=first, after=after, last=last, before=before
+            info,
+            self.moment,
+            places,
+            seen_in=self.name,
+            since=since,
+            until=until,
+            first=first,
+            after=after,
+            last=last,
+            before=before,
         )
 
     @strawberry.field(description="The policies that are attached to it, by name.")
@@ -285,8 +294,7 @@ async def environment_page(
     archived: bool = False,
 ) -> Connection[Environment]:
     """Environments by name: those that the caller may read, the archived ones only when asked."""
-    most = info.context.record.settings.page_size_max
-    want = wanted("environments", first=first, after=after, last=last, before=before, most=most)
+    want = wanted(info, "environments", first=first, after=after, last=last, before=before)
     async with info.context.record.database.connection(moment.org_id) as connection:
         rows = await queries.page(
             connection,

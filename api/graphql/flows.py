@@ -6,11 +6,11 @@ from typing import Annotated, TypeAlias
 
 import strawberry
 
-from api.graphql.connections import Connection, connect, index_key, page_size, wanted
+from api.graphql.connections import Connection, connect, page_size, wanted
 from api.graphql.context import Info
 from api.graphql.errors import Refused
 from api.graphql.ledger import After, Before, First, Last, Receipt
-from api.graphql.links import object_of
+from api.graphql.links import tags_of
 from api.graphql.loaders import loaders_at
 from api.graphql.nodes import Node, global_id
 from api.graphql.scalars import Json
@@ -47,7 +47,7 @@ class Flow(Node):
 
     @strawberry.field(description="Earlier and present templates, the newest first.")
     async def templates(self, info: Info, first: int = 20) -> list[TemplateVersion]:
-        limit = page_size(first, most=info.context.record.settings.page_size_max)
+        limit = page_size(info, first)
         async with info.context.record.database.connection(self.moment.org_id) as connection:
             found = await queries.template_versions(connection, self.moment, self.row.flow_id, limit=limit)
         return [TemplateVersion(version=t.version, source=t.source, entry_index=t.entry_index) for t in found]
@@ -63,18 +63,9 @@ class Flow(Node):
     async def trails(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[Trail]:
-        most = info.context.record.settings.page_size_max
-        want = wanted("trails", first=first, after=after, last=last, before=before, most=most)
-        async with info.context.record.database.connection(self.moment.org_id) as connection:
-            rows = await trails.page(
-                connection,
-                self.moment,
-                self.row.flow_id,
-                limit=want.fetch,
-                older_than=_older_than(want.after, backward=want.backward),
-                newer_than=_newer_than(want.before, backward=want.backward),
-            )
-            await loaders_at(info, self.moment).read_ahead(connection, rows)
+        want = wanted(info, "trails", first=first, after=after, last=last, before=before)
+        asked = trails.Stretch(self.row.flow_id, want.fetch, want.older_than, want.newer_than)
+        rows = await loaders_at(info, self.moment).pages_of_trails.load(asked)
         return connect(rows, want, key=lambda row: row.begun_index, node=lambda row: Trail.of(row, self.moment))
 
     @classmethod
@@ -97,19 +88,6 @@ class Flow(Node):
         )
 
 
-def _older_than(after: str | None, *, backward: bool) -> EntryIndex | None:
-    key = None if backward else index_key(after)
-    return None if key is None else EntryIndex(key)
-
-
-def _newer_than(before: str | None, *, backward: bool) -> EntryIndex | None:
-    """Paging backward from the end begins below every trail."""
-    key = index_key(before)
-    if not backward:
-        return None
-    return EntryIndex(-1 if key is None else key)
-
-
 async def flow_named(info: Info, moment: Moment, name: str) -> Flow | None:
     """The flow of this name, if the caller may read it."""
     if not info.context.caller.may(Action.READ, flow=name):
@@ -123,8 +101,7 @@ async def flow_page(
     info: Info, moment: Moment, *, first: int | None, after: str | None, last: int | None, before: str | None
 ) -> Connection[Flow]:
     """Flows by name: those that the caller may read."""
-    most = info.context.record.settings.page_size_max
-    want = wanted("flows", first=first, after=after, last=last, before=before, most=most)
+    want = wanted(info, "flows", first=first, after=after, last=last, before=before)
     async with info.context.record.database.connection(moment.org_id) as connection:
         rows = await queries.page(
             connection,
@@ -196,7 +173,7 @@ class FlowMutations:
             name=input.name,
             description=input.description,
             template=templates.STARTER_SDLC if input.starter is Starter.SDLC else input.template,
-            tags=_tags(input.tags) or {},
+            tags=tags_of(input.tags) or {},
             public=input.public,
         )
         receipt = await perform(
@@ -213,7 +190,7 @@ class FlowMutations:
             name=input.name,
             description=input.description,
             template=input.template,
-            tags=_tags(input.tags),
+            tags=tags_of(input.tags),
             public=input.public,
         )
         receipt = await perform(
@@ -223,12 +200,3 @@ class FlowMutations:
             key=input.idempotency_key,
         )
         return FlowRecorded(receipt=Receipt.of(receipt), name=receipt.body["name"])
-
-
-def _tags(given: Json | None) -> dict[str, str] | None:
-    if given is None:
-        return None
-    tags = object_of(given, field="tags")
-    if not all(isinstance(value, str) for value in tags.values()):
-        raise InvalidInput('A tag\'s value is not a text. Write tags as {"team": "platform"}.', field="tags")
-    return tags

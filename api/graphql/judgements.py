@@ -7,7 +7,7 @@ from uuid import UUID
 
 import strawberry
 
-from api.graphql.connections import Connection, connect, index_key, wanted
+from api.graphql.connections import Connection, connect, wanted
 from api.graphql.context import Info
 from api.graphql.ledger import Entry
 from api.graphql.loaders import loaders_at
@@ -120,17 +120,15 @@ async def judgements_of(
     before: str | None,
 ) -> Connection[Judgement]:
     """Judgements of one subject, the newest first."""
-    most = info.context.record.settings.page_size_max
-    want = wanted("judgements", first=first, after=after, last=last, before=before, most=most)
-    start, end = index_key(want.after), index_key(want.before)
+    want = wanted(info, "judgements", first=first, after=after, last=last, before=before)
     async with info.context.record.database.connection(moment.org_id) as connection:
         rows = await queries.page(
             connection,
             moment,
             subject_id,
             limit=want.fetch,
-            older_than=start,
-            newer_than=(0 if end is None else end) if want.backward else None,
+            older_than=want.older_than,
+            newer_than=want.newer_than,
             unchanged=unchanged,
         )
     return connect(rows, want, key=lambda row: row.number, node=lambda row: Judgement.of(row, moment))
@@ -148,9 +146,7 @@ async def judgements_lately(
     before: str | None,
 ) -> Connection[Judgement]:
     """Every change of a verdict that the caller may read, the newest first."""
-    most = info.context.record.settings.page_size_max
-    want = wanted("changes of verdicts", first=first, after=after, last=last, before=before, most=most)
-    start, end = index_key(want.after), index_key(want.before)
+    want = wanted(info, "changes of verdicts", first=first, after=after, last=last, before=before)
     caller = info.context.caller
     async with info.context.record.database.connection(moment.org_id) as connection:
         sizes = [None if at is None else await ledger.size_at(connection, moment.org_id, at) for at in (since, until)]
@@ -160,8 +156,8 @@ async def judgements_lately(
             limit=want.fetch,
             since=sizes[0],
             until=sizes[1],
-            older_than=None if start is None else EntryIndex(start),
-            newer_than=EntryIndex(-1 if end is None else end) if want.backward else None,
+            older_than=want.older_than,
+            newer_than=want.newer_than,
             flows=caller.readable_flows(),
             environments=caller.readable_environments(),
         )

@@ -154,8 +154,7 @@ class Ledger:
         kinds: list[str] | None = None,
     ) -> Connection[Entry]:
         info.context.caller.require(Action.READ)
-        most = info.context.record.settings.page_size_max
-        want = wanted("entries", first=first, after=after, last=last, before=before, most=most)
+        want = wanted(info, "entries", first=first, after=after, last=last, before=before)
         start, end = index_key(want.after), index_key(want.before)
         async with info.context.record.database.connection(self.moment.org_id) as connection:
             if want.backward:

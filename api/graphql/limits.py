@@ -29,7 +29,6 @@ from graphql import (
 from graphql.language import IntValueNode, VariableNode
 from graphql.type import GraphQLList, GraphQLNonNull
 
-from api.graphql.connections import PAGE_SIZE_DEFAULT
 from record.settings import Settings
 
 Size: TypeAlias = int | str
@@ -41,6 +40,7 @@ DUPLICATES_MAX: Final = 20
 SPREADS_DEEP_MAX: Final = 40
 LIST_LENGTH: Final = 10
 """What a list without pages is taken to hold."""
+PAGE_SIZE_DEFAULT: Final = 20
 _PAGE_ARGUMENTS: Final = ("first", "last")
 
 

@@ -1,4 +1,4 @@
-"""Commits, external URLs and attached JSON: the details that trails, artifacts and attestations share."""
+"""Commits, external URLs, tags and attached JSON: the details that several nouns share."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -95,3 +95,13 @@ def object_of(given: Json | None, *, field: str) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise InvalidInput(f"The {field} are not a JSON object. Give an object, such as {{}}.", field=field)
     return given
+
+
+def tags_of(given: Json | None) -> dict[str, str] | None:
+    """Tags from an input; None when it says nothing of them."""
+    if given is None:
+        return None
+    tags = object_of(given, field="tags")
+    if not all(isinstance(value, str) for value in tags.values()):
+        raise InvalidInput('A tag\'s value is not a text. Write tags as {"team": "platform"}.', field="tags")
+    return tags

@@ -106,6 +106,14 @@ class Loaders:
         return found
 
     @_Batched
+    async def pages_of_trails(
+        self, connection: Connection, asked: list[trail_queries.Stretch]
+    ) -> list[list[trail_queries.Trail]]:
+        found = await trail_queries.pages(connection, self.moment, asked)
+        await self.read_ahead(connection, [trail for page in found for trail in page])
+        return found
+
+    @_Batched
     async def facts(self, connection: Connection, ids: list[TrailId]) -> list[TrailFacts]:
         return await self._facts(connection, ids)
 

@@ -1,8 +1,5 @@
 """How notices are changed over GraphQL. All of it is for admins, and all of it is recorded: samples and replays, too."""
 
-from collections.abc import Awaitable, Callable
-from typing import TypeAlias
-
 import strawberry
 
 from api.graphql.context import Info
@@ -24,14 +21,9 @@ from api.graphql.notices import (
     TestNoticeInput,
     TestNoticeResult,
 )
-from api.graphql.writes import perform
-from record.access.rules import Caller
+from api.graphql.writes import Showing, perform, perform_showing
 from record.ids import DeliveryId
-from record.ledger import entries
-from record.ledger.entries import Idempotency
 from record.notices import service
-
-_Write: TypeAlias = Callable[[Caller, Idempotency | None], Awaitable[service.SecretShown]]
 
 
 @strawberry.type
@@ -128,16 +120,6 @@ class NoticeMutations:
         return DeliveryWanted(receipt=Receipt.of(receipt), name=receipt.body["name"])
 
 
-async def _shown(info: Info, write: _Write, input: object, key: str | None) -> NoticeRecorded:  # noqa: A002
-    """Writes through `perform`, and carries the secret past it: the receipt must not know it."""
-    secrets: list[str | None] = []
-
-    async def action(caller: Caller, once: Idempotency | None) -> entries.Receipt:
-        written = await write(caller, once)
-        secrets.append(written.secret)
-        return written.receipt
-
-    receipt = await perform(info, action, input=input, key=key)
-    return NoticeRecorded(
-        receipt=Receipt.of(receipt), secret=secrets[-1] if secrets else None, name=receipt.body["name"]
-    )
+async def _shown(info: Info, write: Showing, input: object, key: str | None) -> NoticeRecorded:  # noqa: A002
+    receipt, secret = await perform_showing(info, write, input=input, key=key)
+    return NoticeRecorded(receipt=Receipt.of(receipt), secret=secret, name=receipt.body["name"])

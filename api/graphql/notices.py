@@ -7,7 +7,7 @@ from uuid import UUID
 
 import strawberry
 
-from api.graphql.connections import Connection, connect, index_key, page_size, wanted
+from api.graphql.connections import Connection, connect, page_size, wanted
 from api.graphql.context import Info
 from api.graphql.errors import Refused
 from api.graphql.ledger import After, Before, First, Last, Receipt
@@ -83,7 +83,7 @@ class Delivery(Node):
 
     @strawberry.field(description="Its attempts, the last first.")
     async def attempts(self, info: Info, first: int = 20) -> list[DeliveryAttempt]:
-        limit = page_size(first, most=info.context.record.settings.page_size_max)
+        limit = page_size(info, first)
         org_id = info.context.caller.org_id
         async with info.context.record.database.connection(org_id) as connection:
             found = await queries.attempts(connection, org_id, self.row.delivery_id, limit=limit)
@@ -166,17 +166,15 @@ class Notice(Node):
     ) -> Connection[Delivery]:
         info.context.look_outside()
         org_id = info.context.caller.org_id
-        most = info.context.record.settings.page_size_max
-        want = wanted("deliveries", first=first, after=after, last=last, before=before, most=most)
-        newer = index_key(want.before)
+        want = wanted(info, "deliveries", first=first, after=after, last=last, before=before)
         async with info.context.record.database.connection(org_id) as connection:
             rows = await queries.deliveries_page(
                 connection,
                 org_id,
                 self.row.notice_id,
                 limit=want.fetch,
-                older_than=index_key(want.after),
-                newer_than=-1 if want.backward and newer is None else newer,
+                older_than=want.older_than,
+                newer_than=want.newer_than,
                 outcome=None if status in (None, DeliveryStatus.WAITING) else Outcome[status.name],
                 waiting=status is DeliveryStatus.WAITING,
             )
@@ -240,8 +238,7 @@ async def notice_page(
 ) -> Connection[Notice]:
     """Notices by name."""
     info.context.caller.require(Action.ADMINISTER)
-    most = info.context.record.settings.page_size_max
-    want = wanted("notices", first=first, after=after, last=last, before=before, most=most)
+    want = wanted(info, "notices", first=first, after=after, last=last, before=before)
     async with info.context.record.database.connection(moment.org_id) as connection:
         rows = await queries.page(
             connection,

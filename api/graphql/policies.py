@@ -60,7 +60,7 @@ class Policy(Node):
 
     @strawberry.field(description="Its versions, the newest first.")
     async def versions(self, info: Info, first: int = 20) -> list[PolicyVersion]:
-        limit = page_size(first, most=info.context.record.settings.page_size_max)
+        limit = page_size(info, first)
         async with info.context.record.database.connection(self.moment.org_id) as connection:
             found = await queries.versions(connection, self.moment, self.row.policy_id, limit=limit)
         return [PolicyVersion.of(row) for row in found]
@@ -110,8 +110,7 @@ async def policy_page(
 ) -> Connection[Policy]:
     """Policies by name."""
     info.context.caller.require_somewhere(Action.READ)
-    most = info.context.record.settings.page_size_max
-    want = wanted("policies", first=first, after=after, last=last, before=before, most=most)
+    want = wanted(info, "policies", first=first, after=after, last=last, before=before)
     async with info.context.record.database.connection(moment.org_id) as connection:
         rows = await queries.page(
             connection,

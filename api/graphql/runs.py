@@ -75,6 +75,11 @@ async def readable_names(info: Info, moment: Moment, environment: str | None) ->
     return frozenset({environment})
 
 
+def shown_name(info: Info, name: str, through: str | None) -> str:
+    """What a caller is told of where something happened: of a part that they may not read, the logical one that they see it in."""
+    return name if through is None or info.context.caller.may(Action.READ, environment=name) else through
+
+
 async def environment_row(info: Info, moment: Moment, name: str) -> queries.Environment | None:
     """The environment of this name, if the caller may read it."""
     if not info.context.caller.may(Action.READ, environment=name):

@@ -65,7 +65,9 @@ class RunningArtifact:
     def is_known(self) -> bool:
         return bool(self.row.member.flows)
 
-    @strawberry.field(description="The environments in which it runs: several in a logical one.")
+    @strawberry.field(
+        description="The environments in which it runs, as far as you may read them: several in a logical one."
+    )
     async def environment_names(self, info: Info) -> list[str]:
         return await names_of(info, self.moment, self.row.environments)
 
@@ -87,9 +89,10 @@ class RunningArtifact:
 
 
 async def names_of(info: Info, moment: Moment, ids: Sequence[EnvironmentId]) -> list[str]:
-    """Names of environments, in the order asked."""
+    """Names of environments, in the order asked; without those that the caller may not read."""
     rows = await loaders_at(info, moment).environments.load_many(list(ids))
-    return [row.name for row in rows if row is not None]
+    readable = info.context.caller.readable_environments()
+    return [row.name for row in rows if row is not None and (readable is None or row.name in readable)]
 
 
 def running_page(
@@ -103,9 +106,7 @@ def running_page(
     before: str | None,
 ) -> Connection[RunningArtifact]:
     """A page of what runs, by name."""
-    want = wanted(
-        "running", first=first, after=after, last=last, before=before, most=info.context.record.settings.page_size_max
-    )
+    want = wanted(info, "running", first=first, after=after, last=last, before=before)
     rows = [
         each
         for each in running
@@ -264,11 +265,15 @@ class EnvironmentEvent:
     snapshot_number: int = strawberry.field(description="That snapshot's number.")
     entry_index: EntryIndex = strawberry.field(description="The entry that recorded it.")
     row: strawberry.Private[snapshots.Event]
+    seen_in: strawberry.Private[str]
     moment: strawberry.Private[Moment]
 
-    @strawberry.field(description="The environment in which it happened.")
+    @strawberry.field(
+        description="The environment in which it happened; of a part of a logical one that is not yours to see, the logical one."
+    )
     async def environment_name(self, info: Info) -> str:
-        return (await names_of(info, self.moment, [self.row.environment_id]))[0]
+        (name,) = await names_of(info, self.moment, [self.row.environment_id]) or [self.seen_in]
+        return name
 
     @strawberry.field(description="The flows in which the artifact was known then.")
     def flows(self, info: Info) -> list[str]:
@@ -276,7 +281,7 @@ class EnvironmentEvent:
         return [flow for flow in self.row.flows if readable is None or flow in readable]
 
     @classmethod
-    def of(cls, row: snapshots.Event, moment: Moment) -> "EnvironmentEvent":
+    def of(cls, row: snapshots.Event, moment: Moment, seen_in: str) -> "EnvironmentEvent":
         return cls(
             kind=EnvironmentEventKind(row.kind),
             fingerprint=row.fingerprint,
@@ -287,6 +292,7 @@ class EnvironmentEvent:
             snapshot_number=row.number,
             entry_index=row.entry_index,
             row=row,
+            seen_in=seen_in,
             moment=moment,
         )
 

@@ -27,27 +27,38 @@ SSE_HEADERS: Final = {
 
 
 class Subscriptions:
-    """Counts what each key holds open, here in this process."""
+    """Counts what is held open here in this process: by each key, and of readers without one by each address and by all."""
 
-    def __init__(self, per_key_max: int) -> None:
+    def __init__(self, per_key_max: int, anonymous_max: int) -> None:
         self._per_key_max = per_key_max
-        self._open: Counter[KeyId | None] = Counter()
+        self._anonymous_max = anonymous_max
+        self._open: Counter[KeyId | str] = Counter()
 
     def __len__(self) -> int:
         return self._open.total()
 
     @contextmanager
-    def held(self, key_id: KeyId | None) -> Iterator[None]:
-        """Refuses one too many; counts it while the block runs."""
-        if self._open[key_id] >= self._per_key_max:
-            raise TooLarge(f"This key holds {self._per_key_max} subscriptions open already. Close one first.")
-        self._open[key_id] += 1
+    def held(self, key_id: KeyId | None, address: str) -> Iterator[None]:
+        """Refuses one too many; counts it while the block runs. Without a key, whoever asks from this address is one."""
+        holder = address if key_id is None else key_id
+        if self._open[holder] >= self._per_key_max:
+            who = "This address" if key_id is None else "This key"
+            raise TooLarge(f"{who} holds {self._per_key_max} subscriptions open already. Close one first.")
+        if key_id is None and self._anonymous() >= self._anonymous_max:
+            raise TooLarge(
+                f"Readers without a key hold {self._anonymous_max} subscriptions open together, and that is the most. "
+                "Use a key, or try again later."
+            )
+        self._open[holder] += 1
         try:
             yield
         finally:
-            self._open[key_id] -= 1
-            if not self._open[key_id]:
-                del self._open[key_id]
+            self._open[holder] -= 1
+            if not self._open[holder]:
+                del self._open[holder]
+
+    def _anonymous(self) -> int:
+        return sum(count for holder, count in self._open.items() if isinstance(holder, str))
 
 
 async def while_open(

@@ -27,11 +27,11 @@ from api.graphql.documents import Operation
 from api.graphql.questions import InvalidDocument, Question
 from api.graphql.streams import event_stream
 from api.identity import Identity, Recognised
-from api.requests import ClientGone, headers_of, negotiated, read_body, refusal_headers, request_id_of
+from api.requests import ClientGone, address_of, headers_of, negotiated, read_body, refusal_headers, request_id_of
 from api.wakes import Wakes
 from record.access.rules import Action
 from record.record import Record
-from record.refusals import InvalidInput, NotAllowed, Refusal, TooLarge, Unauthenticated
+from record.refusals import InvalidInput, Refusal, TooLarge, Unauthenticated
 
 JSON: Final = "application/json"
 GRAPHQL_JSON: Final = "application/graphql-response+json"
@@ -125,7 +125,8 @@ class View(GraphQL[Any, None]):
         if media == EVENTS:
             question, operation = self._read(json.decode(body), len(body))
             context = self.asking.context(operation, recognised, again, request_id_of(scope))
-            await event_stream(self.asking.results(question, operation, context))(scope, receive, send)
+            results = self.asking.results(question, operation, context, address=address_of(scope))
+            await event_stream(results)(scope, receive, send)
             return
         asked = hashlib.sha256(media.encode() + body).digest()
         answer: Answer | Passing | None = self.answers.find(
@@ -147,9 +148,7 @@ class View(GraphQL[Any, None]):
         if length is None or not length.isdigit() or int(length) <= most:
             return most
         recognised = await self._identity.recognise(authorization)
-        try:
-            recognised.caller.require_somewhere(Action.SNAPSHOT)
-        except NotAllowed:
+        if not recognised.caller.may_somewhere(Action.SNAPSHOT):
             return most
         return max(most, self._settings.snapshot_body_bytes_max)
 
@@ -225,7 +224,7 @@ class View(GraphQL[Any, None]):
         return json.encode(data).decode()
 
     async def get_context(self, request: Any, response: Any) -> websockets.Socket:
-        return websockets.Socket(request, request_id_of(request.scope))
+        return websockets.Socket(request, request_id_of(request.scope), address_of(request.scope))
 
     async def on_ws_connect(self, context: websockets.Socket) -> dict[str, object] | None:
         return await context.authenticate(self._identity)

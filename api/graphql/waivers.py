@@ -1,6 +1,5 @@
 """Waivers as GraphQL shows and takes them."""
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from enum import Enum
 from typing import Annotated, TypeAlias
@@ -9,14 +8,14 @@ from uuid import UUID
 import strawberry
 from strawberry import Parent
 
-from api.graphql.connections import Connection, Wanted, connect, index_key, wanted
+from api.graphql.connections import Connection, Wanted, connect, wanted
 from api.graphql.context import Info
 from api.graphql.errors import Refused
 from api.graphql.ledger import After, Before, First, Last, Receipt
 from api.graphql.nodes import AtMoment, NamedAtMoment, Node, global_id, uuid_in
 from api.graphql.runs import readable_names
 from api.graphql.writes import perform
-from record.access.rules import Action, Caller
+from record.access.rules import Action
 from record.ids import EntryIndex, Fingerprint, WaiverId
 from record.ledger import entries
 from record.moment import Moment
@@ -132,7 +131,7 @@ async def waivers_asked(
     before: Before = None,
 ) -> Connection[Waiver]:
     """`Record.waivers`: in a state or in any, in an environment or in each that the caller may read."""
-    want = _wanted(info, first=first, after=after, last=last, before=before)
+    want = wanted(info, "waivers", first=first, after=after, last=last, before=before)
     names = await readable_names(info, root.moment, environment)
     return await _page(info, root.moment, want, names, state)
 
@@ -147,13 +146,8 @@ async def waivers_of_environment(
     before: Before = None,
 ) -> Connection[Waiver]:
     """`Environment.waivers`."""
-    want = _wanted(info, first=first, after=after, last=last, before=before)
+    want = wanted(info, "waivers", first=first, after=after, last=last, before=before)
     return await _page(info, root.moment, want, frozenset({root.name}), state)
-
-
-def _wanted(info: Info, *, first: int | None, after: str | None, last: int | None, before: str | None) -> Wanted:
-    most = info.context.record.settings.page_size_max
-    return wanted("waivers", first=first, after=after, last=last, before=before, most=most)
 
 
 async def _page(
@@ -163,7 +157,6 @@ async def _page(
     context = info.context
     if state is WaiverState.EXPIRED:
         context.look_outside()  # time alone brings others here
-    start, end = index_key(want.after), index_key(want.before)
     async with context.record.database.connection(moment.org_id) as connection:
         rows = await queries.page(
             connection,
@@ -171,8 +164,8 @@ async def _page(
             limit=want.fetch,
             environments=names,
             state=None if state is None else State(state.value),
-            older_than=None if start is None else EntryIndex(start),
-            newer_than=EntryIndex(-1 if end is None else end) if want.backward else None,
+            older_than=want.older_than,
+            newer_than=want.newer_than,
         )
     return connect(rows, want, key=lambda row: row.entry_index, node=lambda row: Waiver.of(info, row, moment))
 
@@ -200,7 +193,8 @@ class RequestWaiverInput:
         default=None, description="One of the policy's `rules`; left out, all rules of all policies, for the artifact."
     )
     requested_for: str | None = strawberry.field(
-        default=None, description="Whose request it is, when you are not that person. They may not accept it."
+        default=None,
+        description="Whose request it is, when you are not that person. They may not accept it. A service account has to say it.",
     )
     idempotency_key: str | None = strawberry.field(default=None, description=ONCE)
 
@@ -228,12 +222,14 @@ class WaiverRecorded:
     async def waiver(self, info: Info) -> Waiver | None:
         return await waiver_of(info, info.context.moment, self.waiver_id)
 
+    @classmethod
+    def of(cls, receipt: entries.Receipt) -> "WaiverRecorded":
+        return cls(receipt=Receipt.of(receipt), waiver_id=WaiverId(UUID(receipt.body["waiver_id"])))
+
 
 RequestWaiverResult: TypeAlias = Annotated[WaiverRecorded | Refused, strawberry.union("RequestWaiverResult")]
 AcceptWaiverResult: TypeAlias = Annotated[WaiverRecorded | Refused, strawberry.union("AcceptWaiverResult")]
 RevokeWaiverResult: TypeAlias = Annotated[WaiverRecorded | Refused, strawberry.union("RevokeWaiverResult")]
-
-_Write: TypeAlias = Callable[[Caller, entries.Idempotency | None], Awaitable[entries.Receipt]]
 
 
 @strawberry.type
@@ -252,12 +248,13 @@ class WaiverMutations:
             rule=input.rule,
             requested_for=input.requested_for,
         )
-        return await _recorded(
+        receipt = await perform(
             info,
-            input,
-            input.idempotency_key,
             lambda caller, once: service.request(info.context.record, caller, wish, idempotency=once),
+            input=input,
+            key=input.idempotency_key,
         )
+        return WaiverRecorded.of(receipt)
 
     @strawberry.mutation(
         description="Puts a waiver in force. Needs the role approver for its environment; only people may, and never whoever "
@@ -265,33 +262,30 @@ class WaiverMutations:
     )
     async def accept_waiver(self, info: Info, input: AcceptWaiverInput) -> AcceptWaiverResult:  # noqa: A002
         waiver_id = _waiver_id(input.id)
-        return await _recorded(
+        receipt = await perform(
             info,
-            input,
-            input.idempotency_key,
             lambda caller, once: service.accept(
                 info.context.record, caller, waiver_id, comment=input.comment, idempotency=once
             ),
+            input=input,
+            key=input.idempotency_key,
         )
+        return WaiverRecorded.of(receipt)
 
     @strawberry.mutation(
         description="Declines a waiver, or ends one at once. Whoever requested it may, approvers may, and admins."
     )
     async def revoke_waiver(self, info: Info, input: RevokeWaiverInput) -> RevokeWaiverResult:  # noqa: A002
         waiver_id = _waiver_id(input.id)
-        return await _recorded(
+        receipt = await perform(
             info,
-            input,
-            input.idempotency_key,
             lambda caller, once: service.revoke(
                 info.context.record, caller, waiver_id, reason=input.reason, idempotency=once
             ),
+            input=input,
+            key=input.idempotency_key,
         )
-
-
-async def _recorded(info: Info, given: object, key: str | None, write: _Write) -> WaiverRecorded:
-    receipt = await perform(info, write, input=given, key=key)
-    return WaiverRecorded(receipt=Receipt.of(receipt), waiver_id=WaiverId(UUID(receipt.body["waiver_id"])))
+        return WaiverRecorded.of(receipt)
 
 
 def _waiver_id(given: strawberry.ID) -> WaiverId:

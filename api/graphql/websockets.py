@@ -34,8 +34,9 @@ def allowed_origins(public_url: str | None) -> tuple[str, ...]:
 class Socket:
     """What is known of one connection. Strawberry puts the payload of `connection_init` into `connection_params`."""
 
-    def __init__(self, socket: WebSocket, request_id: str) -> None:
+    def __init__(self, socket: WebSocket, request_id: str, address: str) -> None:
         self.connection_params: dict[str, object] | None = None
+        self.address = address
         self.request_id = request_id
         self.authorization = socket.headers.get("authorization", "")
 
@@ -76,7 +77,7 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Any, None]):
         context = asking.context(
             chosen, recognised, lambda: asking.identity.recognise(socket.authorization), socket.request_id
         )
-        async with aclosing(asking.results(question, chosen, context)) as coming:
+        async with aclosing(asking.results(question, chosen, context, address=socket.address)) as coming:
             async for result in coming:
                 if result is not None:
                     await operation.send_next(result)

@@ -24,14 +24,15 @@ from record.ledger.append import AccessChanged, AlreadyRecorded
 from record.ledger.entries import Idempotency, Receipt
 from record.refusals import InvalidInput, NameTaken, Unavailable
 
-Action: TypeAlias = Callable[[Caller, Idempotency | None], Awaitable[Receipt]]
+Write: TypeAlias = Callable[[Caller, Idempotency | None], Awaitable[Receipt]]
+Showing: TypeAlias = Callable[[Caller, Idempotency | None], Awaitable[tuple[Receipt, str | None]]]
 
 KEY_LENGTH_MAX: Final = 255
 ATTEMPTS: Final = 3
 
 
-async def perform(info: Info, action: Action, *, input: object, key: str | None) -> Receipt:  # noqa: A002
-    """The receipt of `action`, or of the earlier request with the same key; what is read afterwards sees the write."""
+async def perform(info: Info, write: Write, *, input: object, key: str | None) -> Receipt:  # noqa: A002
+    """The receipt of `write`, or of the earlier request with the same key; what is read afterwards sees the write."""
     context = info.context
     once = None if key is None else Idempotency(_checked(key), fingerprint(info.field_name, input))
     if once is not None:
@@ -39,9 +40,28 @@ async def perform(info: Info, action: Action, *, input: object, key: str | None)
         if prior is not None:
             context.advance(prior)
             return prior
-    receipt = await _attempt(info, action, once)
+    receipt = await _attempt(info, write, once)
     context.advance(receipt)
     return receipt
+
+
+async def perform_showing(
+    info: Info,
+    write: Showing,
+    *,
+    input: object,  # noqa: A002
+    key: str | None,
+) -> tuple[Receipt, str | None]:
+    """As `perform`, with the secret that is shown this once: None for a repeated request. The receipt must not know it."""
+    shown: list[str | None] = [None]
+
+    async def carried_past(caller: Caller, once: Idempotency | None) -> Receipt:
+        receipt, secret = await write(caller, once)
+        shown.append(secret)
+        return receipt
+
+    receipt = await perform(info, carried_past, input=input, key=key)
+    return receipt, shown[-1]
 
 
 def fingerprint(mutation: str, input: object) -> str:  # noqa: A002
@@ -73,11 +93,11 @@ def plain(value: Any) -> Any:
     return value
 
 
-async def _attempt(info: Info, action: Action, once: Idempotency | None) -> Receipt:
+async def _attempt(info: Info, write: Write, once: Idempotency | None) -> Receipt:
     context = info.context
     for attempt in range(ATTEMPTS):
         try:
-            return await action(context.caller, once)
+            return await write(context.caller, once)
         except AccessChanged:
             if attempt + 1 < ATTEMPTS:
                 context.renew(await context.recognise_again())

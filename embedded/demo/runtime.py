@@ -123,6 +123,7 @@ def _approve(pipeline: Client, grace: Client, wheel: dict[str, str], commit: Com
         | {
             "environment": PRODUCTION,
             "description": "Release it",
+            "requestedFor": "ada",
             "commits": [{"sha": commit.sha, "author": commit.author, "message": commit.message}],
         },
         returning="approval { id }",

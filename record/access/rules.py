@@ -123,25 +123,29 @@ class Caller:
                 + (f" on {names}." if names else ", not narrowed to some flows or environments.")
             )
 
-    def require_somewhere(self, action: Action) -> None:
-        """As `require`, satisfied by a narrowed role: for what belongs to nothing yet, such as evidence bytes."""
+    def may_somewhere(self, action: Action) -> bool:
+        """As `may`, satisfied by a narrowed role: for what belongs to nothing yet, such as evidence bytes."""
         holders = (self.grants, *([] if self.scopes is None else [self.scopes]))
-        if not all(any(action in ALLOWED[grant.role] for grant in held) for held in holders):
+        return all(any(action in ALLOWED[grant.role] for grant in held) for held in holders)
+
+    def require_somewhere(self, action: Action) -> None:
+        """Refuses what `may_somewhere` denies, naming the roles that would do."""
+        if not self.may_somewhere(action):
             raise NotAllowed(f"This key may not {action.value}. Ask an admin for the role {ROLES_FOR[action]}.")
 
     def readable_flows(self) -> frozenset[str] | None:
         """Names of the flows that it may read; None: every flow."""
-        return self._readable(_flows_readable_by)
+        return self._readable(lambda grant: grant.flows)
 
     def readable_environments(self) -> frozenset[str] | None:
         """Names of the environments that it may read; None: every environment."""
-        return self._readable(_environments_readable_by)
+        return self._readable(lambda grant: grant.environments)
 
-    def _readable(self, names: Callable[[Iterable[Grant]], frozenset[str] | None]) -> frozenset[str] | None:
-        held = names(self.grants)
+    def _readable(self, narrowing: Callable[[Grant], frozenset[str] | None]) -> frozenset[str] | None:
+        held = _readable_by(self.grants, narrowing)
         if self.scopes is None:
             return held
-        scoped = names(self.scopes)
+        scoped = _readable_by(self.scopes, narrowing)
         if held is None or scoped is None:
             return scoped if held is None else held
         return held & scoped
@@ -156,23 +160,14 @@ def _reaches(narrowing: frozenset[str] | None, name: str | None, *, elsewhere: b
     return narrowing is None or (elsewhere if name is None else name in narrowing)
 
 
-def _flows_readable_by(grants: Iterable[Grant]) -> frozenset[str] | None:
+def _readable_by(grants: Iterable[Grant], narrowing: Callable[[Grant], frozenset[str] | None]) -> frozenset[str] | None:
+    """Names in this narrowing of the grants that allow reading; None, every name, if one of them is not narrowed at all."""
     names: set[str] = set()
     for grant in grants:
         if Action.READ in ALLOWED[grant.role]:
             if grant.flows is None and grant.environments is None:
                 return None
-            names |= grant.flows or frozenset()
-    return frozenset(names)
-
-
-def _environments_readable_by(grants: Iterable[Grant]) -> frozenset[str] | None:
-    names: set[str] = set()
-    for grant in grants:
-        if Action.READ in ALLOWED[grant.role]:
-            if grant.flows is None and grant.environments is None:
-                return None
-            names |= grant.environments or frozenset()
+            names |= narrowing(grant) or frozenset()
     return frozenset(names)
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from record import details
-from record.approvals import queries
-from record.approvals.queries import Report
+from record.artifacts import queries as artifacts
+from record.artifacts.queries import Built
 from record.database import Connection
 from record.details import Commit
 from record.environments import snapshots
@@ -59,7 +59,7 @@ async def brought(
     connection: Connection,
     moment: Moment,
     environment: Environment,
-    wanted: Report | None,
+    wanted: Built | None,
     given: Sequence[Commit],
 ) -> Brought:
     """The commits since what runs there now, the newest first, then those that only the reporter knows: at most six statements.
@@ -75,13 +75,14 @@ async def brought(
         return _written([], given, {}, whole=True)
     parts = await snapshots.running_now(connection, moment, environment.places)
     running = union(each for part in parts for each in part)
-    before = await queries.running_before(connection, moment, wanted, running)
+    others = await artifacts.others_of_unit(connection, moment, wanted, [each.member.fingerprint for each in running])
+    before = min(others, key=lambda built: built.begun_index, default=None)
     known, since, whole = await _since(connection, moment, before, wanted)
     return _written(known, given, since, whole=whole)
 
 
 async def _since(
-    connection: Connection, moment: Moment, before: Report | None, wanted: Report
+    connection: Connection, moment: Moment, before: Built | None, wanted: Built
 ) -> tuple[list[_Known], dict[str, Any], bool]:
     """Commits that the record knows, what they are counted from, and whether these are all."""
     ids = [wanted.trail_id] if before is None else [wanted.trail_id, before.trail_id]

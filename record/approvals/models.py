@@ -62,7 +62,10 @@ class ApprovalAct(SQLModel, table=True):
     """
 
     __tablename__ = "approval_acts"
-    __table_args__ = RECORD
+    __table_args__ = (
+        Index("approval_acts_by_act", "org_id", "act", "approval_id", postgresql_include=["entry_index", "at"]),
+        RECORD,
+    )
     org_id: UUID = org_key()
     approval_id: UUID = key()
     number: int = key(Integer)

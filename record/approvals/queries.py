@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from record.approvals.rules import Act, Done, Standing, State, standing
+from record.approvals import rules
+from record.approvals.rules import Act, Done, State, standing
 from record.database import Connection
-from record.environments.rules import Running
 from record.ids import ApprovalId, EntryIndex, EnvironmentId, Fingerprint, FlowId, PrincipalId, TrailId
 from record.moment import Moment
 from record.policies.facts import ApprovalFact
+from record.requests import queries as requests
+from record.requests.queries import Queue, Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +44,11 @@ class Approval:
     at: datetime
     acts: tuple[Done, ...]
 
-    def standing(self, now: datetime) -> Standing:
+    def standing(self, now: datetime) -> rules.Standing:
         """Where it stands at an instant."""
         return standing(self.acts, self.expires_at, now=now)
 
-    def standing_when(self, at: datetime, before: EntryIndex) -> Standing | None:
+    def standing_when(self, at: datetime, before: EntryIndex) -> rules.Standing | None:
         """Where it stood at an earlier instant, by what was recorded before an entry; None when it was not requested yet."""
         if self.entry_index > before or self.at > at:
             return None
@@ -64,25 +66,30 @@ _COLUMNS = """r.entry_index, r.approval_id, r.environment_id, r.environment, r.f
        r.requested_for, r.reported, r.expires_at, r.at"""
 _SELECT = f"SELECT {_COLUMNS} FROM record.approvals r WHERE r.org_id = $1 AND r.entry_index < $2"
 
-_ACTS = """
-SELECT approval_id, entry_index, number, act, principal_id, principal, who, comment, reported, url, given_at, at
-FROM record.approval_acts WHERE org_id = $1 AND entry_index < $2 AND approval_id = ANY($3::uuid[])
-ORDER BY approval_id, number"""
+QUEUE = Queue(
+    requests="record.approvals",
+    columns=_COLUMNS,
+    acts="record.approval_acts",
+    act_columns="entry_index, number, act, principal_id, principal, who, comment, reported, url, given_at, at",
+    key="approval_id",
+    states={
+        State.REQUESTED: Standing(unless=(Act.APPROVE, Act.REJECT, Act.WITHDRAW), expired=False),
+        State.APPROVED: Standing(after=(Act.APPROVE,), unless=(Act.REJECT, Act.WITHDRAW), expired=False),
+        State.REJECTED: Standing(after=(Act.REJECT,)),
+        State.WITHDRAWN: Standing(after=(Act.WITHDRAW,)),
+        State.EXPIRED: Standing(unless=(Act.REJECT, Act.WITHDRAW), expired=True),
+    },
+)
 
 
-async def _acts_of(connection: Connection, moment: Moment, rows: Sequence[Any]) -> dict[ApprovalId, list[Done]]:
-    """The acts of the requests in these rows: one statement, or none for no rows."""
-    acts: dict[ApprovalId, list[Done]] = defaultdict(list)
-    if rows:
-        ids = [row["approval_id"] for row in rows]
-        for approval_id, index, number, act, *rest in await connection.fetch(_ACTS, moment.org_id, moment.size, ids):
-            acts[approval_id].append(Done(index, number, Act(act), *rest))
-    return acts
+def _done(columns: Sequence[Any]) -> Done:
+    index, number, act, *rest = columns
+    return Done(index, number, Act(act), *rest)
 
 
 async def _with_acts(connection: Connection, moment: Moment, rows: Sequence[Any]) -> list[Approval]:
     """The requests in these rows, with their acts."""
-    acts = await _acts_of(connection, moment, rows)
+    acts = await requests.acts_of(connection, moment, QUEUE, rows, _done)
     return [
         Approval(
             **{
@@ -141,7 +148,7 @@ async def facts_about(
     Of commits of which some author is not known, none is: nobody can be told from that one.
     """
     rows = await connection.fetch(_FACTS, moment.org_id, moment.size, fingerprints)
-    acts = await _acts_of(connection, moment, rows)
+    acts = await requests.acts_of(connection, moment, QUEUE, rows, _done)
     found: dict[Fingerprint, list[ApprovalFact]] = defaultdict(list)
     for approval_id, index, fingerprint, environment, requester, authors, expires_at in rows:
         stands = standing(acts[approval_id], expires_at, now=moment.instant)
@@ -159,7 +166,7 @@ def fact_when(approval: Approval, at: datetime, before: EntryIndex) -> ApprovalF
     return None if stands is None else _of_standing(approval, stands)
 
 
-def _of_standing(approval: Approval, stands: Standing) -> ApprovalFact:
+def _of_standing(approval: Approval, stands: rules.Standing) -> ApprovalFact:
     """As rules of policies take it. Of commits of which some author is not known, none is: nobody can be told from that one."""
     return ApprovalFact(
         entry_index=approval.entry_index,
@@ -173,31 +180,6 @@ def _of_standing(approval: Approval, stands: Standing) -> ApprovalFact:
     )
 
 
-_STANDING = """
-LEFT JOIN LATERAL (
-    SELECT a.state FROM record.approval_acts a
-    WHERE a.org_id = $1 AND a.approval_id = r.approval_id AND a.entry_index < $5 AND a.act <> 'comment'
-      AND (r.expires_at IS NULL OR a.at < r.expires_at)
-    ORDER BY a.number DESC LIMIT 1
-) acted ON true
-WHERE CASE WHEN acted.state IN ('REJECTED', 'WITHDRAWN') THEN acted.state
-           WHEN r.expires_at <= $6 THEN 'EXPIRED' ELSE coalesce(acted.state, 'REQUESTED') END = $7"""
-"""The states of `rules`, in SQL: the last act that took effect, unless time has ended what it left open."""
-
-_PAGE = f"""
-SELECT {_COLUMNS} FROM (
-    SELECT * FROM record.approvals r WHERE r.org_id = $1 AND r.entry_index < $2 AND r.entry_index > $3
-) r {{standing}} ORDER BY r.entry_index {{order}} LIMIT $4"""
-
-_PAGE_OF_ENVIRONMENTS = f"""
-SELECT {_COLUMNS} FROM unnest({{names}}::text[]) AS asked (environment) CROSS JOIN LATERAL (
-    SELECT {_COLUMNS} FROM (
-        SELECT * FROM record.approvals r
-        WHERE r.org_id = $1 AND r.environment = asked.environment AND r.entry_index < $2 AND r.entry_index > $3
-    ) r {{standing}} ORDER BY r.entry_index {{order}} LIMIT $4
-) r ORDER BY r.entry_index {{order}} LIMIT $4"""
-
-
 async def page(
     connection: Connection,
     moment: Moment,
@@ -208,69 +190,18 @@ async def page(
     older_than: EntryIndex | None = None,
     newer_than: EntryIndex | None = None,
 ) -> list[Approval]:
-    """Requests for these environments (None: for any) in this state (None: in any), the last one first: two statements.
+    """Requests for these environments (None: for any) in this state (None: in any), the last one first: three statements at most.
 
     With `newer_than` alone: those just above it, in the same order.
     """
-    ascending = newer_than is not None and older_than is None
-    upper = moment.size if older_than is None else min(older_than, moment.size)
-    arguments: list[Any] = [moment.org_id, upper, -1 if newer_than is None else newer_than, limit]
-    if state is not None:
-        arguments += [moment.size, moment.instant, state.value]
-    if environments is not None:
-        arguments.append(sorted(environments))
-    statement = (_PAGE if environments is None else _PAGE_OF_ENVIRONMENTS).format(
-        standing="" if state is None else _STANDING,
-        order="ASC" if ascending else "DESC",
-        names=f"${len(arguments)}",
+    rows = await requests.page(
+        connection,
+        moment,
+        QUEUE,
+        limit=limit,
+        environments=environments,
+        state=state,
+        older_than=older_than,
+        newer_than=newer_than,
     )
-    found = await _with_acts(connection, moment, await connection.fetch(statement, *arguments))
-    return found[::-1] if ascending else found
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Where an artifact came from, by one of its reports. `begun_index` is where its trail began."""
-
-    fingerprint: Fingerprint
-    name: str
-    flow_id: FlowId
-    flow: str
-    trail_id: TrailId
-    trail: str
-    template_name: str
-    commit: str | None
-    author: str | None
-    message: str | None
-    begun_index: EntryIndex
-
-
-_REPORTS = """
-SELECT DISTINCT ON (a.fingerprint) a.fingerprint, a.name, a.flow_id, a.flow, a.trail_id, a.trail, a.template_name, a.commit,
-       a.commit_info ->> 'author' AS author, a.commit_info ->> 'message' AS message, t.entry_index AS begun_index
-FROM record.artifacts a
-JOIN record.trails t ON t.org_id = $1 AND t.trail_id = a.trail_id AND t.version = 1
-WHERE a.org_id = $1 AND a.entry_index < $2 AND a.fingerprint = ANY($3::text[]) {unit}
-ORDER BY a.fingerprint, a.entry_index DESC"""
-
-
-async def built(connection: Connection, moment: Moment, fingerprint: Fingerprint) -> Report | None:
-    """The newest report of an artifact, in any flow."""
-    row: Any = await connection.fetchrow(_REPORTS.format(unit=""), moment.org_id, moment.size, [fingerprint])
-    return None if row is None else Report(**row)
-
-
-async def running_before(
-    connection: Connection, moment: Moment, wanted: Report, running: Sequence[Running]
-) -> Report | None:
-    """What runs of the unit that the wanted artifact is of; of several, the one that was built first. None: nothing else does."""
-    rows = await connection.fetch(
-        _REPORTS.format(unit="AND a.fingerprint <> $4 AND a.flow_id = $5 AND a.template_name = $6"),
-        moment.org_id,
-        moment.size,
-        [each.member.fingerprint for each in running],
-        wanted.fingerprint,
-        wanted.flow_id,
-        wanted.template_name,
-    )
-    return min((Report(**row) for row in rows), key=lambda report: report.begun_index, default=None)
+    return await _with_acts(connection, moment, rows)

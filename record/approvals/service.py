@@ -3,20 +3,20 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from record import details
 from record.access.rules import Action, Caller
-from record.access.service.second_person import require_second_person
+from record.access.service.second_person import require_person, require_second_person, require_somebody_behind
 from record.approvals import queries, rules
 from record.approvals.commits import brought
 from record.approvals.queries import Approval
 from record.approvals.rules import Act, State
+from record.artifacts import queries as artifacts
 from record.clock import to_rfc3339
 from record.details import Commit
 from record.environments.service import archived, environment_named
 from record.ids import ApprovalId, checked_fingerprint, uuid7
-from record.ledger.append import AlreadyRecorded
 from record.ledger.entries import Draft, Idempotency, Receipt
 from record.moment import Moment
 from record.people import may_be_one
@@ -28,7 +28,8 @@ from record.refusals import InvalidInput, NotAllowed, NotFound
 class RequestApproval:
     """`commits` are what git says is new since what runs there; the record adds those that it knows itself.
 
-    `requested_for` is the person behind a pipeline, who may then not review it. Without `expires_at` it never expires.
+    `requested_for` is the person behind a pipeline, who may then not review it; a service account has to name one. Without
+    `expires_at` it never expires.
     """
 
     environment: str
@@ -120,6 +121,8 @@ async def report(
     """
     wanted = wish.request
     caller.require(Action.REVIEW, environment=wanted.environment)
+    if wish.approved_by is None:
+        await require_person(record, caller, remedy="Say who approved it (approvedBy).")
     approver = (
         caller.principal if wish.approved_by is None else details.checked_person(wish.approved_by, field="approvedBy")
     )
@@ -161,7 +164,8 @@ async def _act(
     idempotency: Idempotency | None,
 ) -> Receipt:
     """Records the next act of a request. If another one was recorded meanwhile, decides again by what that left behind."""
-    while True:
+
+    async def decide() -> list[Draft]:
         approval = await _known(record, caller, approval_id)
         await check(approval)
         state = approval.standing(record.clock.now()).state
@@ -173,10 +177,9 @@ async def _act(
             "comment": comment,
         }
         kind = "approval.withdrawn" if act is Act.WITHDRAW else "approval.reviewed"
-        try:
-            return await record.ledger.append(caller, Draft(kind, body), idempotency=idempotency)
-        except AlreadyRecorded:
-            continue
+        return [Draft(kind, body)]
+
+    return await record.ledger.append_next(caller, decide, idempotency=idempotency)
 
 
 async def _known(record: Record, caller: Caller, approval_id: ApprovalId) -> Approval:
@@ -193,14 +196,21 @@ async def _known(record: Record, caller: Caller, approval_id: ApprovalId) -> App
 def _named(approval: Approval | Mapping[str, Any]) -> dict[str, Any]:
     """What an act's entry says of its request, so that it can be read by itself."""
     if isinstance(approval, Approval):
-        approval = {
+        known = {
             "approval_id": str(approval.approval_id),
             "environment_id": str(approval.environment_id),
             "environment": approval.environment,
             "fingerprint": approval.fingerprint,
             "name": approval.name,
+            "flow": approval.flow,
+            "trail": approval.trail,
         }
-    return {key: approval[key] for key in ("approval_id", "environment_id", "environment", "fingerprint", "name")}
+        approval = {key: value for key, value in known.items() if value is not None}
+    return {key: approval[key] for key in _NAMED if key in approval}
+
+
+_NAMED: Final = ("approval_id", "environment_id", "environment", "fingerprint", "name", "flow", "trail")
+"""The flow and the trail only of an artifact that is known in one."""
 
 
 async def _requested(record: Record, caller: Caller, wish: RequestApproval) -> dict[str, Any]:
@@ -208,11 +218,12 @@ async def _requested(record: Record, caller: Caller, wish: RequestApproval) -> d
     environment = await environment_named(record, caller, wish.environment)
     if environment.archived:
         raise archived(environment)
+    await require_somebody_behind(record, caller, wish.requested_for, what="approval")
     fingerprint = checked_fingerprint(wish.fingerprint)
     now = record.clock.now()
     async with record.database.connection(caller.org_id) as connection:
         moment = Moment.latest(caller.org_id, now)
-        known = await queries.built(connection, moment, fingerprint)
+        known = await artifacts.built(connection, moment, fingerprint)
         brings = await brought(connection, moment, environment, known, wish.commits)
     name = wish.name or (fingerprint if known is None else known.name)
     body: dict[str, Any] = {

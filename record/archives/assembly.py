@@ -19,8 +19,9 @@ from typing import Final, TypeAlias
 from muniment.proof import standalone
 from muniment.proof.archive import CHECKPOINT, ENTRIES, POLICY, proof_path
 from muniment.proof.manifest import MANIFEST_VERSION
-from record.archives import changes, pages, sections, selection
+from record.archives import changes, history, pages, sections, selection
 from record.archives.changes import Listing
+from record.archives.history import History
 from record.archives.members import DamagedEvidence, Members, append_items
 from record.archives.pages import Cover
 from record.archives.proving import proof_files
@@ -90,10 +91,11 @@ async def assemble(
     ):
         with Members(parts, archive.instant) as members, Spool() as listed, ExitStack() as kept:
             listing = await changes.listed(record.database, chosen, kept, headway)
+            lived = await history.told(record.database, chosen, kept)
             if listing is not None:
                 cover = replace(cover, population=listing.population)
             await members.add("README.txt", pages.readme(cover))
-            await _add_index(record, members, cover, chosen, indexes, listing, headway)
+            await _add_index(record, members, cover, chosen, indexes, listing, lived, headway)
             for path, spool in () if listing is None else listing.files():
                 await members.add_spool(path, spool)
             await members.add("verify.py", standalone.source())
@@ -153,6 +155,7 @@ async def _add_index(
     chosen: Selection,
     indexes: Sequence[int],
     listing: Listing | None,
+    lived: History | None,
     headway: Headway,
 ) -> None:
     headway.text = "writing the pages"
@@ -165,6 +168,9 @@ async def _add_index(
             entries=sections.entry_rows(database, moment, indexes),
             changes=None if listing is None else changes.pieces(listing.shown_changes),
             exceptions=None if listing is None else changes.pieces(listing.shown_exceptions),
+            history=None if lived is None else lived.figures,
+            happened=None if lived is None else changes.pieces(lived.happened),
+            drifts=None if lived is None else changes.pieces(lived.drifted),
         ):
             page.write(piece)
         await members.add_spool("index.html", page)

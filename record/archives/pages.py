@@ -23,6 +23,7 @@ from record.attestations.queries import Attestation
 from record.clock import to_rfc3339
 from record.controls.queries import Control
 from record.controls.rules import Change, Finding
+from record.drift.rules import DriftEvent
 from record.ledger.queries import StoredCheckpoint
 from record.moment import Moment
 from record.trails.queries import Trail
@@ -90,6 +91,46 @@ class ChangeRow:
     """A change, as the table of changes shows it."""
 
     change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """An entry about an environment, in a sentence."""
+
+    index: int
+    at: datetime
+    environment: str
+    what: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class DriftRow:
+    """A drift that began, and where."""
+
+    event: DriftEvent
+    environment: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyInForce:
+    """A policy that was attached, in the version of then, by the entry that recorded it."""
+
+    environment: str
+    policy: str
+    version: int
+    entry_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What happened in an environment, in figures, and the policies that were in force when the period ended."""
+
+    in_force: Sequence[PolicyInForce]
+    happened: int
+    drifts: int
+    is_cut: bool
+    is_drift_cut: bool
 
 
 @dataclass(slots=True)
@@ -189,8 +230,11 @@ async def index_html(
     entries: AsyncIterator[Sequence[EntryRow]],
     changes: AsyncIterator[str] | None = None,
     exceptions: AsyncIterator[str] | None = None,
+    history: History | None = None,
+    happened: AsyncIterator[str] | None = None,
+    drifts: AsyncIterator[str] | None = None,
 ) -> AsyncIterator[bytes]:
-    """The page, in pieces. `changes` and `exceptions` are rows that were written already."""
+    """The page, in pieces. `changes`, `exceptions`, `happened` and `drifts` are rows that were written already."""
     pieces: list[str] = []
     async for piece in _PAGES.get_template("index.html").generate_async(
         cover=cover,
@@ -199,6 +243,9 @@ async def index_html(
         entries=_rows("entries", cover, entries) if cover.has_entry_table else None,
         changes=None if changes is None else _written(changes),
         exceptions=None if exceptions is None else _written(exceptions),
+        history=history,
+        happened=None if happened is None else _written(happened),
+        drifts=None if drifts is None else _written(drifts),
     ):
         pieces.append(piece)
         if len(pieces) == _CHUNKS:
@@ -238,6 +285,16 @@ async def _written(pieces: AsyncIterator[str]) -> AsyncIterator[Markup]:
 def change_rows(rows: Sequence[ChangeRow]) -> bytes:
     """Rows of the table of changes."""
     return _PARTS.get_template("changes.html").render(changes=rows).encode() if rows else b""
+
+
+def happened_rows(rows: Sequence[Happened]) -> bytes:
+    """Rows of what happened in an environment."""
+    return _PARTS.get_template("happened.html").render(happened=rows).encode() if rows else b""
+
+
+def drift_rows(rows: Sequence[DriftRow]) -> bytes:
+    """Rows of an environment's drift."""
+    return _PARTS.get_template("drifts.html").render(drifts=rows).encode() if rows else b""
 
 
 def exception_rows(rows: Sequence[ExceptionRow]) -> bytes:

@@ -2,9 +2,10 @@
 
 Of changes (a control's, a window's): the deployment, or the snapshot that saw the run; the environment in all its versions, with
 the policies that were ever attached to it and its waivers; the artifact's trails and its approvals. Of an environment besides:
-every snapshot of the period, back to the one from which reading begins, whatever ran in them, its deployments, and the
-judgements of the period. Of a framework: its version in
-force, what its controls were ever mapped to, and the policies that mappings name. Of an artifact: where it was deployed and ran.
+every snapshot of the period, back to the one from which reading begins, whatever ran in them, its deployments, the judgements
+of the period, and the approvals that were requested or acted upon in it, those of what never came there included. Of a
+framework: its version in force, what its controls were ever mapped to, and the policies that mappings name. Of an artifact:
+where it was deployed and ran.
 
 Only entry indexes and trail ids are ever held all at once; artifacts are gone through in pages.
 """
@@ -23,6 +24,7 @@ from record.controls.queries import Control, Framework
 from record.controls.reports import CONTROLS_MAX, framework_named
 from record.controls.rules import Change, ChangeKind
 from record.database import Connection, Database
+from record.deployments.queries import grace_of
 from record.environments import queries as environments
 from record.ids import EnvironmentId, Fingerprint, LedgerSize, TrailId
 from record.moment import Moment
@@ -59,6 +61,18 @@ WHERE r.org_id = $1 AND r.fingerprint = ANY($3::text[]) AND r.entry_index < $2
 UNION SELECT a.entry_index FROM record.approvals r
       JOIN record.approval_acts a ON a.org_id = $1 AND a.approval_id = r.approval_id
       WHERE r.org_id = $1 AND r.fingerprint = ANY($3::text[]) AND a.entry_index < $2"""
+
+_OF_REQUESTS: Final = """
+WITH asked AS (
+    SELECT r.approval_id, r.entry_index FROM record.approvals r
+    WHERE r.org_id = $1 AND r.environment = ANY($3::text[]) AND r.entry_index < $2
+      AND (r.at >= $4 AND r.at < $5 OR EXISTS (
+          SELECT 1 FROM record.approval_acts a
+          WHERE a.org_id = $1 AND a.approval_id = r.approval_id AND a.entry_index < $2 AND a.at >= $4 AND a.at < $5))
+)
+SELECT entry_index FROM asked
+UNION SELECT a.entry_index FROM asked
+      JOIN record.approval_acts a ON a.org_id = $1 AND a.approval_id = asked.approval_id AND a.entry_index < $2"""
 
 _OF_JUDGEMENTS: Final = """
 SELECT entry_index FROM record.judgements
@@ -99,6 +113,10 @@ ORDER BY m.fingerprint LIMIT $7"""
 _DEPLOYMENTS: Final = """
 SELECT entry_index FROM record.deployments
 WHERE org_id = $1 AND environment_id = ANY($3::uuid[]) AND fingerprint = ANY($4::text[]) AND entry_index < $2"""
+
+_DEPLOYED: Final = """
+SELECT entry_index FROM record.deployments
+WHERE org_id = $1 AND environment_id = $3 AND entry_index < $2 AND deployed_at >= $4 AND deployed_at < $5"""
 
 _OF_ARTIFACT: Final = """
 SELECT d.entry_index, d.environment_id, NULL::int AS number FROM record.deployments d
@@ -171,7 +189,7 @@ async def reached(database: Database, question: Question, moment: Moment) -> Rea
         asked = await asked_by(connection, question, moment)
         await _add_framework(connection, moment, asked, found)
     if question.kind is ArchiveKind.ENVIRONMENT:
-        await _add_environment(database, question, moment, found)
+        await _add_environment(database, question, moment, asked, found)
     seen: set[EnvironmentId] = set()
     async for page in changes_of(database, question, moment, asked):
         async with database.connection(moment.org_id) as connection:
@@ -226,19 +244,29 @@ async def _add_framework(connection: Connection, moment: Moment, asked: Asked, f
     await found.add(connection, _OF_POLICIES, moment, sorted(policies))
 
 
-async def _add_environment(database: Database, question: Question, moment: Moment, found: Reached) -> None:
-    """An environment, those that it includes, and what ran in them."""
+async def _add_environment(
+    database: Database, question: Question, moment: Moment, asked: Asked, found: Reached
+) -> None:
+    """An environment, those that it includes, what was to be put there, whether or not it ever was, and what ran in them."""
     assert question.environment is not None
     async with database.connection(moment.org_id) as connection:
         place = await environments.by_name(connection, moment, question.environment)
         assert place is not None, "asked_by has refused it"
         await found.add(connection, _OF_ENVIRONMENTS, moment, sorted({place.environment_id, *place.places}))
     window = question.window
+    names = sorted({question.environment, *(asked.environments or ())})
+    async with database.connection(moment.org_id) as connection:
+        parts = await environments.by_ids(connection, moment, place.places)
+        graces = {each.environment_id: grace_of(each) for each in parts if each is not None}
+        await found.add(connection, _OF_REQUESTS, moment, names, window.since, window.until)
     for environment_id in {place.environment_id, *place.places}:
         async with database.connection(moment.org_id) as connection:
             await found.add(connection, _OF_JUDGEMENTS, moment, environment_id, window.since, window.until)
     for environment_id in place.places:
         async with database.connection(moment.org_id) as connection:
+            # One that was awaited when the period began, and was not seen, drifted in it.
+            awaited = window.since if question.since is None else window.since - graces[environment_id]
+            await found.add(connection, _DEPLOYED, moment, environment_id, awaited, window.until)
             low, high = await _snapshots(connection, moment, environment_id, window.since, window.until)
             if high is None:
                 continue

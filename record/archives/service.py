@@ -168,6 +168,7 @@ def _completed(archive: Archive, made: Assembled, retained_until: str) -> Draft:
         "archive.completed",
         {
             "archive_id": str(archive.archive_id),
+            "question": archive.question.to_json(),
             "sha256": made.digest,
             "size": made.byte_count,
             "files": made.files,

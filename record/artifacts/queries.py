@@ -1,4 +1,4 @@
-"""Reads of artifacts: where a fingerprint was reported, and what carries a name or a commit."""
+"""Reads of artifacts: where a fingerprint was reported, what carries a name or a commit, and what built it last."""
 
 import json
 from collections import defaultdict
@@ -105,3 +105,82 @@ async def fingerprints_like(
         _BY_PREFIX, moment.org_id, moment.size, prefix, None if readable is None else sorted(readable), limit
     )
     return [row["fingerprint"] for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """Where an artifact came from, by one of its reports. `begun_index` is where its trail began."""
+
+    fingerprint: Fingerprint
+    name: str
+    flow_id: FlowId
+    flow: str
+    trail_id: TrailId
+    trail: str
+    template_name: str
+    commit: str | None
+    author: str | None
+    message: str | None
+    begun_index: EntryIndex
+
+
+_ORIGIN = """a.fingerprint, a.name, a.flow_id, a.flow, a.trail_id, a.trail, a.template_name, a.commit,
+       a.commit_info ->> 'author' AS author, a.commit_info ->> 'message' AS message, t.entry_index AS begun_index"""
+
+_BUILT = f"""
+SELECT {_ORIGIN} FROM record.artifacts a
+JOIN record.trails t ON t.org_id = $1 AND t.trail_id = a.trail_id AND t.version = 1
+WHERE a.org_id = $1 AND a.entry_index < $2 AND a.fingerprint = $3 AND ($4::text IS NULL OR a.flow = $4)
+ORDER BY a.entry_index DESC LIMIT 1"""
+
+
+async def built(
+    connection: Connection, moment: Moment, fingerprint: Fingerprint, *, flow: str | None = None
+) -> Built | None:
+    """The newest report of this fingerprint, in that flow or in any."""
+    row: Any = await connection.fetchrow(_BUILT, moment.org_id, moment.size, fingerprint, flow)
+    return None if row is None else Built(**row)
+
+
+_BUILT_IN_FLOW = f"""
+SELECT {_ORIGIN} FROM record.trails t CROSS JOIN LATERAL (
+    SELECT * FROM record.artifacts a
+    WHERE a.org_id = $1 AND a.trail_id = t.trail_id AND a.template_name = $4 AND a.entry_index < $2
+      AND ($5::text IS NULL OR starts_with(a.commit, $5))
+    ORDER BY a.entry_index DESC LIMIT 1
+) a
+WHERE t.org_id = $1 AND t.version = 1 AND t.entry_index < $2
+  AND t.flow_id = (SELECT f.flow_id FROM record.flows f WHERE f.org_id = $1 AND f.name = $3 AND f.version = 1)
+ORDER BY t.entry_index DESC LIMIT 1"""
+
+
+async def built_in_flow(
+    connection: Connection, moment: Moment, flow: str, template_name: str, *, commit: str | None
+) -> Built | None:
+    """The artifact of this template name in the last begun trail of the flow that has one (of that commit)."""
+    row: Any = await connection.fetchrow(_BUILT_IN_FLOW, moment.org_id, moment.size, flow, template_name, commit)
+    return None if row is None else Built(**row)
+
+
+_BUILT_AS_UNIT = f"""
+SELECT DISTINCT ON (a.fingerprint) {_ORIGIN} FROM record.artifacts a
+JOIN record.trails t ON t.org_id = $1 AND t.trail_id = a.trail_id AND t.version = 1
+WHERE a.org_id = $1 AND a.entry_index < $2 AND a.fingerprint = ANY($3::text[])
+  AND a.fingerprint <> $4 AND a.flow_id = $5 AND a.template_name = $6
+ORDER BY a.fingerprint, a.entry_index DESC"""
+
+
+async def others_of_unit(
+    connection: Connection, moment: Moment, wanted: Built, fingerprints: Sequence[Fingerprint]
+) -> list[Built]:
+    """Those of these artifacts that were built under the same name in the same flow, by their newest report there."""
+    rows = await connection.fetch(
+        _BUILT_AS_UNIT,
+        moment.org_id,
+        moment.size,
+        fingerprints,
+        wanted.fingerprint,
+        wanted.flow_id,
+        wanted.template_name,
+    )
+    return [Built(**row) for row in rows]

@@ -98,9 +98,10 @@ async def change_framework(
     """Records a new version of a framework's list. What its controls are mapped to stays, by their ids."""
     caller.require(Action.WRITE)
     controls = catalogs.checked(wish.controls)
-    while True:
+
+    async def decide() -> list[Draft]:
         before = await _named(record, caller, wish.name)
-        drafts = _drafts(
+        return _drafts(
             before,
             name=wish.name,
             controls=controls,
@@ -110,10 +111,8 @@ async def change_framework(
                 "comment": wish.comment,
             },
         )
-        try:
-            return await record.ledger.append_together(caller, drafts, idempotency=idempotency)
-        except AlreadyRecorded:
-            continue  # somebody changed it in between: build on that
+
+    return await record.ledger.append_next(caller, decide, idempotency=idempotency)
 
 
 async def import_controls(
@@ -131,7 +130,8 @@ async def import_controls(
         "media_type": stored.media_type,
         "size": stored.size,
     }
-    while True:
+
+    async def decide() -> list[Draft]:
         before = await _find(record, caller, wish.framework)
         if before is not None and before.digest == stored.digest:
             raise InvalidInput(
@@ -139,7 +139,7 @@ async def import_controls(
                 "There is nothing to do; upload the new catalogue first.",
                 field="digest",
             )
-        drafts = _drafts(
+        return _drafts(
             before,
             name=wish.framework,
             controls=controls,
@@ -151,10 +151,8 @@ async def import_controls(
                 "catalog": {key: read[key] for key in ("uuid", "version", "oscal_version")},
             },
         )
-        try:
-            return await record.ledger.append_together(caller, drafts, idempotency=idempotency)
-        except AlreadyRecorded:
-            continue  # somebody recorded a version in between: build on that
+
+    return await record.ledger.append_next(caller, decide, idempotency=idempotency)
 
 
 async def map_control(
@@ -170,7 +168,8 @@ async def map_control(
         "comment": checked_text(wish.comment, field="comment"),
         **({} if named is None else {"environments": named}),
     }
-    while True:
+
+    async def decide() -> list[Draft]:
         moment = Moment.latest(caller.org_id, record.clock.now())
         async with record.database.connection(caller.org_id) as connection:
             framework, control = await _control_named(connection, moment, wish.framework, wish.control)
@@ -191,10 +190,9 @@ async def map_control(
             "version": before[0].version + 1 if before else 1,
             **said,
         }
-        try:
-            return await record.ledger.append(caller, Draft("control.mapped", body), idempotency=idempotency)
-        except AlreadyRecorded:
-            continue  # somebody mapped it in between: read again
+        return [Draft("control.mapped", body)]
+
+    return await record.ledger.append_next(caller, decide, idempotency=idempotency)
 
 
 def _drafts(before: Framework | None, *, name: str, controls: Sequence[Control], said: dict[str, Any]) -> list[Draft]:

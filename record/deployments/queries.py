@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from record.database import Connection
 from record.deployments.rules import DeploymentFact, RunningFact, unit_of
@@ -216,50 +215,3 @@ async def commits_between(
 def grace_of(environment: Environment) -> timedelta:
     """How long reports of deployments and snapshots may take to find each other."""
     return timedelta(seconds=environment.grace_seconds)
-
-
-_BUILT_IN_FLOW = """
-SELECT a.fingerprint, a.name, a.flow_id, a.flow, a.trail_id, a.trail, a.template_name, a.commit
-FROM record.trails t CROSS JOIN LATERAL (
-    SELECT * FROM record.artifacts a
-    WHERE a.org_id = $1 AND a.trail_id = t.trail_id AND a.template_name = $4 AND a.entry_index < $2
-      AND ($5::text IS NULL OR starts_with(a.commit, $5))
-    ORDER BY a.entry_index DESC LIMIT 1
-) a
-WHERE t.org_id = $1 AND t.version = 1 AND t.entry_index < $2
-  AND t.flow_id = (SELECT f.flow_id FROM record.flows f WHERE f.org_id = $1 AND f.name = $3 AND f.version = 1)
-ORDER BY t.entry_index DESC LIMIT 1"""
-
-
-@dataclass(frozen=True, slots=True)
-class Built:
-    """Where an artifact came from, by its newest report."""
-
-    fingerprint: Fingerprint
-    name: str
-    flow_id: FlowId
-    flow: str
-    trail_id: TrailId
-    trail: str
-    template_name: str
-    commit: str | None
-
-
-_BUILT = """
-SELECT fingerprint, name, flow_id, flow, trail_id, trail, template_name, commit FROM record.artifacts
-WHERE org_id = $1 AND entry_index < $2 AND fingerprint = $3 AND ($4::text IS NULL OR flow = $4)
-ORDER BY entry_index DESC LIMIT 1"""
-
-
-async def built(connection: Connection, moment: Moment, fingerprint: Fingerprint, *, flow: str | None) -> Built | None:
-    """The newest report of this fingerprint, in that flow or in any."""
-    row: Any = await connection.fetchrow(_BUILT, moment.org_id, moment.size, fingerprint, flow)
-    return None if row is None else Built(**row)
-
-
-async def built_in_flow(
-    connection: Connection, moment: Moment, flow: str, template_name: str, *, commit: str | None
-) -> Built | None:
-    """The artifact of this template name in the last begun trail of the flow that has one (of that commit)."""
-    row: Any = await connection.fetchrow(_BUILT_IN_FLOW, moment.org_id, moment.size, flow, template_name, commit)
-    return None if row is None else Built(**row)

@@ -164,7 +164,7 @@ def _other(fact: RunningFact, deployment: DeploymentFact, grace: timedelta) -> D
         fact.fingerprint,
         fact.name,
         max(fact.since, deployment.deployed_at + grace),
-        f"{fact.name} runs, but {deployment.name} was the last that was deployed of {deployment.unit}.",
+        f"{fact.name} runs, but {deployment.name} was the last that was deployed in its place.",
         "Deploy what should run, and report it; a roll-back is a deployment too.",
         deployment.entry_index,
     )

@@ -6,9 +6,9 @@ from typing import Any
 
 from record import details
 from record.access.rules import Action, Caller
+from record.artifacts import queries as artifacts
+from record.artifacts.queries import Built
 from record.clock import to_rfc3339
-from record.deployments import queries
-from record.deployments.queries import Built
 from record.deployments.rules import unit_of
 from record.environments.service import archived, environment_named
 from record.ids import COMMIT, FLOW_NAME, TEMPLATE_ARTIFACT_NAME, checked_fingerprint, checked_name, uuid7
@@ -104,7 +104,7 @@ async def _by_fingerprint(record: Record, caller: Caller, wish: ReportDeployment
     fingerprint = checked_fingerprint(wish.fingerprint or "")
     moment = Moment.latest(caller.org_id, record.clock.now())
     async with record.database.connection(caller.org_id) as connection:
-        found = await queries.built(connection, moment, fingerprint, flow=wish.flow)
+        found = await artifacts.built(connection, moment, fingerprint, flow=wish.flow)
     if found is None and wish.flow is not None:
         raise NotFound(
             f"No artifact with the fingerprint {fingerprint} was reported in the flow {wish.flow}. "
@@ -120,7 +120,7 @@ async def _by_name(record: Record, caller: Caller, wish: ReportDeployment) -> Bu
     commit = None if wish.commit is None else checked_name(wish.commit, COMMIT, field="commit")
     moment = Moment.latest(caller.org_id, record.clock.now())
     async with record.database.connection(caller.org_id) as connection:
-        found = await queries.built_in_flow(connection, moment, wish.flow, name, commit=commit)
+        found = await artifacts.built_in_flow(connection, moment, wish.flow, name, commit=commit)
     if found is None:
         of_commit = "" if commit is None else f" of commit {commit}"
         raise NotFound(

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, Integer, String, text
+from sqlalchemy import BigInteger, DateTime, Index, Integer, String, text
 from sqlmodel import Field, SQLModel
 
 from record.tables import (
@@ -147,11 +147,15 @@ class EnvironmentEvent(SQLModel, table=True):
     at: datetime = instant_column()
 
 
-class LastReport(SQLModel, table=True):
-    """When an environment last reported that nothing changed. Losing it loses no record: its newest snapshot stands in."""
+class ReportSeries(SQLModel, table=True):
+    """Reports that nothing changed, one soon after the other: from `since` to `at`. In between nobody was silent for too long.
+
+    Losing it loses no record: the newest snapshot stands in.
+    """
 
     __tablename__ = "environment_reports"
     __table_args__ = OPS
     org_id: UUID = org_key()
     environment_id: UUID = key()
+    since: datetime = key(DateTime(timezone=True))
     at: datetime = instant_column()

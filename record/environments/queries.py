@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from record.database import Connection
+from record.environments.rules import continued_from
 from record.ids import EntryIndex, EnvironmentId
 from record.ledger import entries
 from record.ledger.entries import Receipt
@@ -116,8 +117,8 @@ _LAST_REPORTS = """
 SELECT asked.environment_id, greatest(
     (SELECT s.at FROM record.snapshots s WHERE s.org_id = $1 AND s.environment_id = asked.environment_id
      AND s.entry_index < $2 ORDER BY s.entry_index DESC LIMIT 1),
-    (SELECT r.at FROM ops.environment_reports r
-     WHERE r.org_id = $1 AND r.environment_id = asked.environment_id AND r.at <= $4)
+    (SELECT least(r.at, $4) FROM ops.environment_reports r
+     WHERE r.org_id = $1 AND r.environment_id = asked.environment_id AND r.since <= $4 ORDER BY r.since DESC LIMIT 1)
 ) AS at
 FROM unnest($3::uuid[]) AS asked (environment_id)"""
 
@@ -125,27 +126,35 @@ FROM unnest($3::uuid[]) AS asked (environment_id)"""
 async def last_reports(connection: Connection, moment: Moment, ids: Sequence[EnvironmentId]) -> list[datetime | None]:
     """When each environment last reported, changed or not; None when it never did.
 
-    Of reports without a change only the last is known: at a moment before it, the newest snapshot of then answers.
+    Of reports without a change their series are known. A past moment amid one, when nobody was silent, answers itself.
     """
     rows = await connection.fetch(_LAST_REPORTS, moment.org_id, moment.size, ids, moment.instant)
     found = {row["environment_id"]: row["at"] for row in rows}
     return [found.get(environment_id) for environment_id in ids]
 
 
+# A series that a report continues had its last report at `$5` or later.
 _NOTE_REPORT = """
-WITH noted AS (
-    INSERT INTO ops.environment_reports (org_id, environment_id, at) VALUES ($1, $3, $4)
-    ON CONFLICT (org_id, environment_id) DO UPDATE SET at = greatest(environment_reports.at, excluded.at)
+WITH last AS (
+    SELECT since, at FROM ops.environment_reports
+    WHERE org_id = $1 AND environment_id = $3 ORDER BY since DESC LIMIT 1
+), noted AS (
+    INSERT INTO ops.environment_reports (org_id, environment_id, since, at)
+    VALUES ($1, $3, coalesce((SELECT since FROM last WHERE at >= $5), $4), $4)
+    ON CONFLICT (org_id, environment_id, since) DO UPDATE SET at = greatest(environment_reports.at, excluded.at)
 )
 SELECT e.id, e.kind, e.leaf_hash, e.at, e.content, l.origin
 FROM record.entries e JOIN ops.ledgers l USING (org_id) WHERE e.org_id = $1 AND e.entry_index = $2"""
 
 
 async def note_report(
-    connection: Connection, moment: Moment, environment_id: EnvironmentId, snapshot_index: EntryIndex
+    connection: Connection, moment: Moment, environment: Environment, snapshot_index: EntryIndex
 ) -> Receipt:
     """Moves "last reported" in ops: nothing changed, so there is nothing to record. The receipt of what says what still runs."""
-    row = await connection.fetchrow(_NOTE_REPORT, moment.org_id, snapshot_index, environment_id, moment.instant)
+    continues = continued_from(moment.instant, environment.cadence_seconds, environment.changed_at)
+    row = await connection.fetchrow(
+        _NOTE_REPORT, moment.org_id, snapshot_index, environment.environment_id, moment.instant, continues
+    )
     return Receipt(
         org_id=moment.org_id,
         ledger=row["origin"],

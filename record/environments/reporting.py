@@ -63,7 +63,7 @@ async def report(
             state = state_of(members, partial=bool(refused))
             if newest is not None and newest.state == state:
                 index = EntryIndex(newest.entry_index)
-                receipt = await queries.note_report(connection, moment, reporting.environment_id, index)
+                receipt = await queries.note_report(connection, moment, reporting, index)
                 return SnapshotReported(newest.number, False, tuple(refused), receipt)
             before = await snapshots.before(connection, moment, newest)
         made = await asyncio.to_thread(drafts, reporting, before, members, refused, state)

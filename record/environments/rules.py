@@ -228,6 +228,19 @@ def union_of_runs(runs: Iterable[Run], environment_id: EnvironmentId) -> list[Ru
     return united
 
 
+SERIES_GAP_MAX: Final = timedelta(hours=1)
+
+
+def continued_from(reported_at: datetime, cadence_seconds: int | None, changed_at: datetime) -> datetime:
+    """Since when the last report must have come for this one to continue its series.
+
+    Between two reports of a series nobody was silent, by the cadence of then: one that came too late begins another, and so does
+    the first after the environment was changed. Without a cadence, or with a long one, after an hour another begins too.
+    """
+    gap = SERIES_GAP_MAX if cadence_seconds is None else min(SERIES_GAP_MAX, timedelta(seconds=cadence_seconds))
+    return max(reported_at - gap, changed_at)
+
+
 def report_due(last_reported_at: datetime, cadence_seconds: int | None) -> datetime | None:
     """When the next report is due; an environment that is silent then is stale since that instant. None: whenever it likes."""
     return None if cadence_seconds is None else last_reported_at + timedelta(seconds=cadence_seconds)

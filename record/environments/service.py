@@ -1,6 +1,5 @@
 """Uses of environments: create one, change it, archive it."""
 
-import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,8 +15,6 @@ from record.moment import Moment
 from record.record import Record
 from record.refusals import InvalidInput, NameTaken, NotFound
 
-TAG: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}")
-TAGS_MAX: Final = 64
 INCLUDED_MAX: Final = 200
 CADENCE_MAX: Final = 366 * 86_400
 GRACE_SECONDS: Final = 900
@@ -65,7 +62,7 @@ async def create(
         "name": wish.name,
         "type": wish.type,
         "description": details.checked_text(wish.description, field="description"),
-        "tags": _checked_tags(wish.tags),
+        "tags": details.checked_tags(wish.tags),
         "included": await _included(record, caller, wish.type, wish.included),
         "grace_seconds": _checked_seconds(wish.grace_seconds, field="graceSeconds"),
         "archived": False,
@@ -85,7 +82,8 @@ async def change(
 ) -> Receipt:
     """Records the environment anew. Archiving is a change too: nothing is ever deleted, and it can be taken back."""
     caller.require(Action.WRITE, environment=wish.name)
-    while True:
+
+    async def decide() -> list[Draft]:
         environment = await environment_named(record, caller, wish.name)
         if environment.archived and wish.archived is not False:
             raise archived(environment)
@@ -93,7 +91,7 @@ async def change(
         if wish.description is not None:
             body["description"] = details.checked_text(wish.description, field="description")
         if wish.tags is not None:
-            body["tags"] = _checked_tags(wish.tags)
+            body["tags"] = details.checked_tags(wish.tags)
         if wish.included is not None:
             body["included"] = await _included(record, caller, environment.type, wish.included)
         if wish.grace_seconds is not None:
@@ -105,10 +103,9 @@ async def change(
         if wish.archived is not None:
             body["archived"] = wish.archived
         kind = "environment.archived" if wish.archived else "environment.changed"
-        try:
-            return await record.ledger.append(caller, Draft(kind, body), idempotency=idempotency)
-        except AlreadyRecorded:
-            continue  # somebody changed it in between: build on that
+        return [Draft(kind, body)]
+
+    return await record.ledger.append_next(caller, decide, idempotency=idempotency)
 
 
 async def archive(record: Record, caller: Caller, name: str, *, idempotency: Idempotency | None = None) -> Receipt:
@@ -189,16 +186,6 @@ async def _included(record: Record, caller: Caller, kind: str, names: tuple[str,
                 f"{name} is itself logical. Include the environments that it unites instead.", field="included"
             )
     return [str(environment.environment_id) for environment in found if environment is not None]
-
-
-def _checked_tags(tags: dict[str, str]) -> dict[str, str]:
-    if len(tags) > TAGS_MAX:
-        raise InvalidInput(f"{len(tags)} tags are too many. Use at most {TAGS_MAX}.", field="tags")
-    for key, value in tags.items():
-        checked_name(key, TAG, field="tag")
-        if len(value) > 256:
-            raise InvalidInput(f"The value of the tag {key} is longer than 256 characters. Shorten it.", field="tags")
-    return tags
 
 
 def _checked_seconds(seconds: int, *, field: str) -> int:

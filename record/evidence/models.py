@@ -1,4 +1,4 @@
-"""Table of evidence: which digests an organization has in the vault, and where exactly."""
+"""Tables of evidence: which digests an organization has in the vault, where exactly, and who else has brought the same bytes."""
 
 from datetime import datetime
 from uuid import UUID
@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import String
 from sqlmodel import SQLModel
 
-from record.tables import RECORD, big_column, index_column, instant_column, key, org_key
+from record.tables import OPS, RECORD, big_column, index_column, instant_column, key, org_key
 
 
 class StoredEvidence(SQLModel, table=True):
@@ -24,4 +24,18 @@ class StoredEvidence(SQLModel, table=True):
     version_id: str
     retained_until: datetime = instant_column()
     stored_by: str
+    at: datetime = instant_column()
+
+
+class EvidenceUpload(SQLModel, table=True):
+    """Somebody uploaded bytes that were there already: they hold them, so they may attach them.
+
+    Losing it loses no record: who is asked for the bytes again uploads them again.
+    """
+
+    __tablename__ = "evidence_uploads"
+    __table_args__ = OPS
+    org_id: UUID = org_key()
+    digest: str = key(String)
+    principal_id: UUID = key()
     at: datetime = instant_column()

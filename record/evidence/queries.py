@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from record.database import Connection
-from record.ids import Digest, EntryIndex, OrgId
+from record.ids import Digest, EntryIndex, OrgId, PrincipalId
 from record.moment import Moment
 
 
@@ -45,6 +45,40 @@ async def by_digests(connection: Connection, moment: Moment, digests: Sequence[D
     rows = await connection.fetch(_BY_DIGESTS, moment.org_id, moment.size, digests)
     found = {row["digest"]: Evidence(**row) for row in rows}
     return [found.get(digest) for digest in digests]
+
+
+_ATTACHABLE = f"""{_BY_DIGESTS} AND (
+    stored_by = $4
+    OR EXISTS (SELECT 1 FROM ops.evidence_uploads u WHERE u.org_id = $1 AND u.digest = evidence.digest AND u.principal_id = $5)
+    OR EXISTS (SELECT 1 FROM record.attestation_evidence e JOIN record.attestations a USING (org_id, entry_index)
+               WHERE e.org_id = $1 AND e.digest = evidence.digest AND e.entry_index < $2 AND a.flow = ANY($6::text[])))"""
+
+
+async def attachable(
+    connection: Connection,
+    moment: Moment,
+    digests: Sequence[Digest],
+    *,
+    principal: str,
+    principal_id: PrincipalId,
+    readable: frozenset[str],
+) -> list[Evidence | None]:
+    """As `by_digests`; None, too, for what this principal did not upload and no attestation in a readable flow names."""
+    rows = await connection.fetch(
+        _ATTACHABLE, moment.org_id, moment.size, digests, principal, principal_id, sorted(readable)
+    )
+    found = {row["digest"]: Evidence(**row) for row in rows}
+    return [found.get(digest) for digest in digests]
+
+
+_NOTE_UPLOAD = """
+INSERT INTO ops.evidence_uploads (org_id, digest, principal_id, at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (org_id, digest, principal_id) DO NOTHING"""
+
+
+async def note_upload(connection: Connection, moment: Moment, digest: Digest, principal_id: PrincipalId) -> None:
+    """Notes that this principal uploaded bytes that were there already."""
+    await connection.execute(_NOTE_UPLOAD, moment.org_id, digest, principal_id, moment.instant)
 
 
 _ATTACHED = """

@@ -46,7 +46,8 @@ async def store(
 ) -> tuple[queries.Evidence, bool]:
     """Puts a stream into the vault and records that it is there. Returns it, and whether it is new to this organization.
 
-    A wrong digest, a cut or too large stream stores and records nothing. The same bytes again are the same evidence.
+    A wrong digest, a cut or too large stream stores and records nothing. The same bytes again are the same evidence; that this
+    caller brought them, too, is noted beside the record.
     """
     caller.require_somewhere(Action.WRITE)
     kind = checked_media_type(media_type)
@@ -67,7 +68,7 @@ async def store(
         retain_until=retained_until,
         size_max=record.settings.evidence_bytes_max,
     )
-    known = await find(record, caller, stored.digest)
+    known = await _brought_again(record, caller, stored.digest)
     if known is not None:
         return known, False
     body = {
@@ -79,14 +80,24 @@ async def store(
         "version_id": stored.version_id,
         "retained_until": to_rfc3339(retained_until),
     }
-    new = True
     try:
         await record.ledger.append(caller, Draft("evidence.stored", body))
-    except AlreadyRecorded:
-        new = False  # the same bytes arrived twice at once; one of them was first
-    evidence = await find(record, caller, stored.digest)
+    except AlreadyRecorded:  # the same bytes arrived twice at once; one of them was first
+        evidence, is_new = await _brought_again(record, caller, stored.digest), False
+    else:
+        evidence, is_new = await find(record, caller, stored.digest), True
     assert evidence is not None
-    return evidence, new
+    return evidence, is_new
+
+
+async def _brought_again(record: Record, caller: Caller, digest: Digest) -> queries.Evidence | None:
+    """Evidence that is there already, of which the caller has now shown to hold the bytes; None when it is not there."""
+    moment = Moment.latest(caller.org_id, record.clock.now())
+    async with record.database.connection(caller.org_id) as connection:
+        (known,) = await queries.by_digests(connection, moment, [digest])
+        if known is not None:
+            await queries.note_upload(connection, moment, digest, caller.principal_id)
+    return known
 
 
 async def find(record: Record, caller: Caller, digest: Digest) -> queries.Evidence | None:
@@ -111,12 +122,26 @@ async def readable(record: Record, caller: Caller, digest: Digest) -> queries.Ev
 
 
 async def required(record: Record, caller: Caller, digests: Sequence[Digest]) -> list[queries.Evidence]:
-    """The evidence of these digests; refuses, naming each digest that is not stored."""
+    """The evidence of these digests, to be attached; refuses, naming each digest that is not stored.
+
+    To know a digest is not to have the bytes: what the caller neither uploaded nor may read is refused as if it were not there,
+    because whoever attaches evidence to a flow of theirs may read it from then on.
+    """
     if not digests:
         return []
     moment = Moment.latest(caller.org_id, record.clock.now())
     async with record.database.connection(caller.org_id) as connection:
-        found = await queries.by_digests(connection, moment, digests)
+        if (readable := caller.readable_flows()) is None:
+            found = await queries.by_digests(connection, moment, digests)
+        else:
+            found = await queries.attachable(
+                connection,
+                moment,
+                digests,
+                principal=caller.principal,
+                principal_id=caller.principal_id,
+                readable=readable,
+            )
     missing = [digest for digest, evidence in zip(digests, found, strict=True) if evidence is None]
     if missing:
         raise EvidenceNotStored(

@@ -1,10 +1,10 @@
 """Uses of flows: create one, change it."""
 
 import asyncio
-import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from record import details
 from record.access import queries as access
 from record.access.rules import Action, Caller, pattern_as_schema
 from record.flows import queries, templates
@@ -16,9 +16,6 @@ from record.record import Record
 from record.refusals import InvalidInput, NameTaken, NotFound
 
 EMPTY_TEMPLATE: Final = "version: 1\n"
-TAGS_MAX: Final = 64
-TAG: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}")
-DESCRIPTION_MAX: Final = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +53,8 @@ async def create(
         "flow_id": str(uuid7()),
         "version": 1,
         "name": wish.name,
-        "description": _checked_description(wish.description),
-        "tags": _checked_tags(wish.tags),
+        "description": details.checked_text(wish.description, field="description"),
+        "tags": details.checked_tags(wish.tags),
         "public": wish.public,
         "template_version": 1,
         "template": {"source": source, "parsed": templates.to_json(parsed)},
@@ -75,14 +72,17 @@ async def change(
 ) -> Receipt:
     """Records the flow anew. A template whose text differs gets the next number and is in force for trails begun from now on."""
     caller.require(Action.WRITE, flow=wish.name)
-    while True:
+
+    async def decide() -> list[Draft]:
         flow = await _named(record, caller, wish.name)
         body: dict[str, Any] = {
             "flow_id": str(flow.flow_id),
             "version": flow.version + 1,
             "name": flow.name,
-            "description": flow.description if wish.description is None else _checked_description(wish.description),
-            "tags": flow.tags if wish.tags is None else _checked_tags(wish.tags),
+            "description": flow.description
+            if wish.description is None
+            else details.checked_text(wish.description, field="description"),
+            "tags": flow.tags if wish.tags is None else details.checked_tags(wish.tags),
             "public": flow.public if wish.public is None else wish.public,
             "template_version": flow.template_version,
         }
@@ -91,10 +91,9 @@ async def change(
             await _check_house_rules(record, caller, parsed, name=None)
             body["template_version"] = flow.template_version + 1
             body["template"] = {"source": wish.template, "parsed": templates.to_json(parsed)}
-        try:
-            return await record.ledger.append(caller, Draft("flow.changed", body), idempotency=idempotency)
-        except AlreadyRecorded:
-            continue  # somebody changed the flow in between: read it again and build on that
+        return [Draft("flow.changed", body)]
+
+    return await record.ledger.append_next(caller, decide, idempotency=idempotency)
 
 
 async def _named(record: Record, caller: Caller, name: str) -> queries.Flow:
@@ -137,21 +136,3 @@ async def _check_house_rules(record: Record, caller: Caller, template: templates
 async def _matches(record: Record, pattern: str, name: str) -> bool:
     judged = await record.sandbox.read_custom(name, schema=pattern_as_schema(pattern), rules=[])
     return judged.compliant
-
-
-def _checked_description(description: str) -> str:
-    if len(description) > DESCRIPTION_MAX:
-        raise InvalidInput(
-            f"This description has {len(description)} characters. Use at most {DESCRIPTION_MAX}.", field="description"
-        )
-    return description
-
-
-def _checked_tags(tags: dict[str, str]) -> dict[str, str]:
-    if len(tags) > TAGS_MAX:
-        raise InvalidInput(f"{len(tags)} tags are too many. Use at most {TAGS_MAX}.", field="tags")
-    for key, value in tags.items():
-        checked_name(key, TAG, field="tag")
-        if len(value) > 256:
-            raise InvalidInput(f"The value of the tag {key} is longer than 256 characters. Shorten it.", field="tags")
-    return tags

@@ -5,7 +5,6 @@ All instants are PostgreSQL's, because workers on several machines share no othe
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final, NewType
 from uuid import UUID
 
@@ -159,19 +158,19 @@ async def ledgers(connection: Connection) -> list[LedgerSeen]:
 
 
 @dataclass(frozen=True, slots=True)
-class Backlog:
-    """How many jobs of a kind are in a state, and since when the one that has waited longest is due."""
+class Overdue:
+    """How many jobs of a kind nobody does although they are due, and for how long the one that has waited longest."""
 
     kind: str
-    state: str
     count: int
-    oldest_due: datetime
+    seconds: float
 
 
-_BACKLOG: Final = """
-SELECT kind, state, count(*), min(due_at) FROM ops.jobs WHERE state IN ('queued', 'running') GROUP BY kind, state"""
+_OVERDUE: Final = """
+SELECT kind, count(*), extract(epoch FROM now() - min(greatest(due_at, lease_until)))::float8
+FROM ops.jobs WHERE due_at <= now() AND (state = 'queued' OR state = 'running' AND lease_until < now()) GROUP BY kind"""
 
 
-async def backlog(connection: Connection) -> list[Backlog]:
-    """What is queued and running, for metrics."""
-    return [Backlog(*row.values()) for row in await connection.fetch(_BACKLOG)]
+async def overdue(connection: Connection) -> list[Overdue]:
+    """What waits for a worker, for metrics: due, and not attempted now. A job that is tried again later is not due."""
+    return [Overdue(*row.values()) for row in await connection.fetch(_OVERDUE)]

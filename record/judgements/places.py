@@ -190,7 +190,7 @@ class Places:
         known = [*surveyed.values(), *(each for each in found if each is not None)]
         physical = [each for each in known if not each.is_logical and not each.archived and each.cadence_seconds]
         ids = [each.environment_id for each in physical]
-        # Of reports without a change only the last is known. If it came a moment ago, the one before it is forgotten already.
+        # Whoever reported a moment ago is not silent, whatever the moment of this window would say.
         newest = replace(self._moment, instant=END_OF_TIME)
         reports = await environments.last_reports(self._connection, newest, ids) if ids else []
         return {

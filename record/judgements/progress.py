@@ -64,6 +64,8 @@ WHERE l.size > coalesce(j.size, 0)
    OR l.org_id IN (SELECT org_id FROM ops.judging_due WHERE due_at <= $1)
    OR l.org_id IN (SELECT s.org_id {_HEARD})"""
 
+_OLDEST_DUE: Final = "SELECT min(due_at) FROM ops.judging_due WHERE due_at <= $1"
+
 _SIZE: Final = "SELECT size FROM ops.ledgers WHERE org_id = $1"
 
 _LOCK: Final = "SELECT pg_try_advisory_lock(hashtextextended('muniment.judging.' || $1::text, 0))"
@@ -95,6 +97,12 @@ ON CONFLICT (org_id, subject_id) DO UPDATE SET due_at = excluded.due_at, stale_s
 async def waiting(connection: Connection, now: datetime) -> list[Waiting]:
     """Organizations with entries that nobody looked at, with something due at `now`, or with a silent place that reported."""
     return [Waiting(*row.values()) for row in await connection.fetch(_WAITING, now)]
+
+
+async def oldest_due(connection: Connection, now: datetime) -> datetime | None:
+    """Since when something waits to be looked at again because of time alone; None when nothing does."""
+    at: datetime | None = await connection.fetchval(_OLDEST_DUE, now)
+    return at
 
 
 async def lock(connection: Connection, org_id: OrgId) -> bool:

@@ -12,7 +12,7 @@ Entries of one ledger never run backwards in time: an entry's `at` is the clock'
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -136,6 +136,24 @@ class Ledger:
             if prior is None:
                 raise
             return prior
+
+    async def append_next(
+        self,
+        caller: Caller,
+        decide: Callable[[], Awaitable[Sequence[Draft]]],
+        *,
+        idempotency: Idempotency | None = None,
+    ) -> Receipt:
+        """As `append_together`, for what follows from what is there: the next version of something, the next act on it.
+
+        When somebody else records that number first, `decide` is asked again, and decides by what that left behind.
+        """
+        while True:
+            drafts = await decide()
+            try:
+                return await self.append_together(caller, drafts, idempotency=idempotency)
+            except AlreadyRecorded:
+                continue
 
     async def append_many(self, caller: Caller, drafts: Sequence[Draft]) -> list[Receipt]:
         """Records many entries in few commits, in order. Each batch is whole or absent; for loading, not for requests.

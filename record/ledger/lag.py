@@ -1,4 +1,4 @@
-"""How far signing is behind: what health and metrics ask. Reads `ops`, and one entry of each ledger that waits longest."""
+"""How far signing is behind. Reads `ops`, and one entry of each ledger that waits longest."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,7 +37,7 @@ async def signing_lag(database: Database, *, now: datetime) -> Lag:
     async with database.operations() as connection:
         row = await connection.fetchrow(_TOTALS)
         behind = await connection.fetch(_BEHIND, LAGGING_LEDGERS_MAX)
-    oldest = [await _waiting_since(database, each["org_id"], each["signed_size"]) for each in behind]
+    oldest = [await waiting_since(database, each["org_id"], each["signed_size"]) for each in behind]
     seconds = max(((now - since).total_seconds() for since in oldest if since is not None), default=0.0)
     return Lag(row["entries"], row["unsigned"], max(seconds, 0.0))
 
@@ -47,7 +47,8 @@ async def ping(connection: Connection) -> None:
     await connection.execute("SELECT 1")
 
 
-async def _waiting_since(database: Database, org_id: OrgId, signed_size: int) -> datetime | None:
+async def waiting_since(database: Database, org_id: OrgId, index: int) -> datetime | None:
+    """When the entry of this index was recorded; None when there is none."""
     async with database.connection(org_id) as connection:
-        since: datetime | None = await connection.fetchval(_WAITING_SINCE, org_id, signed_size)
+        since: datetime | None = await connection.fetchval(_WAITING_SINCE, org_id, index)
     return since

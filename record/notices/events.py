@@ -237,7 +237,7 @@ def _attestation(entry: Entry) -> list[Event]:
 
 
 def _approval(entry: Entry) -> list[Event]:
-    """A request, or what somebody did to one. A review does not say which flow the artifact is of."""
+    """A request, or what somebody did to one. Without a flow, it is about an artifact that no flow is known of."""
     body = entry.body
     asked = entry.kind == "approval.requested"
     what, where = body.get("name") or body["fingerprint"][:12], body["environment"]
@@ -246,7 +246,6 @@ def _approval(entry: Entry) -> list[Event]:
         title = f"Approval of {what} for {where} was requested"
     else:
         title = f"{what} was {_REVIEWED.get(body.get('act'), 'reviewed')} for {where}"
-    flows: tuple[str, ...] | None = (body["flow"],) if "flow" in body else () if asked else None
     return [
         Event(
             (Trigger.APPROVAL_REQUESTED if asked else Trigger.APPROVAL_REVIEWED).value,
@@ -261,7 +260,7 @@ def _approval(entry: Entry) -> list[Event]:
                 ("Fingerprint", body["fingerprint"]),
             ),
             {**{name: body[name] for name in _APPROVED if name in body}, "by": by},
-            flows=flows,
+            flows=(body["flow"],) if "flow" in body else (),
             environment=where,
         )
     ]
@@ -288,18 +287,31 @@ _APPROVED: Final[tuple[str, ...]] = (
 
 
 def _archive(entry: Entry) -> list[Event]:
+    """About the flow or the environment that was asked about; about none where the question reaches over them."""
     body = entry.body
+    question = body.get("question", {})
     return [
         Event(
             Trigger.ARCHIVE_READY.value,
             str(entry.index),
             entry.at,
             "An archive is ready",
-            _told(("Files", body["files"]), ("Bytes", body["size"]), ("SHA-256", body["sha256"])),
-            {name: body[name] for name in ("archive_id", "sha256", "size", "files", "checkpoint_size")},
+            _told(
+                *((name.capitalize(), question.get(name)) for name in _ASKED_ABOUT),
+                ("Files", body["files"]),
+                ("Bytes", body["size"]),
+                ("SHA-256", body["sha256"]),
+            ),
+            {name: body[name] for name in _ARCHIVED if name in body},
+            flows=(question["flow"],) if "flow" in question else None,
+            environment=question.get("environment"),
             path=f"/archives/{body['archive_id']}.zip",
         )
     ]
+
+
+_ASKED_ABOUT: Final[tuple[str, ...]] = ("flow", "trail", "environment", "framework", "control", "since", "until")
+_ARCHIVED: Final[tuple[str, ...]] = ("archive_id", "question", "sha256", "size", "files", "checkpoint_size")
 
 
 def _disabled(entry: Entry) -> list[Event]:

@@ -7,7 +7,7 @@ that names it: if we die in between, a sealed row is left that nothing names, an
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -72,8 +72,7 @@ class ChangeNotice:
     enabled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SecretShown:
+class SecretShown(NamedTuple):
     """A receipt, and the secret that is shown this once: None for a repeated request, and where nothing is signed."""
 
     receipt: Receipt
@@ -123,15 +122,15 @@ async def change(
 ) -> Receipt:
     """Records the notice anew, in force at once. A disabled one stays so unless `enabled` says otherwise."""
     caller.require(Action.ADMINISTER)
-    while True:
+
+    async def decide() -> list[Draft]:
         notice = await named(record, caller, wish.name)
         changes = await _changes(record, caller, notice, wish)
         if not changes:
             raise InvalidInput(f"Nothing of the notice {notice.name} would change. Say what is to be different.")
-        try:
-            return await _record(record, caller, "notice.changed", rules.body_of(notice, changes), idempotency)
-        except AlreadyRecorded:
-            continue  # somebody changed it in between: build on that
+        return [Draft("notice.changed", rules.body_of(notice, changes))]
+
+    return await record.ledger.append_next(caller, decide, idempotency=idempotency)
 
 
 async def disable(
@@ -140,15 +139,15 @@ async def disable(
     """From now on nothing of it is sent, what waits included. changeNotice enables it again."""
     caller.require(Action.ADMINISTER)
     details.checked_text(reason, field="reason")
-    while True:
+
+    async def decide() -> list[Draft]:
         notice = await named(record, caller, name)
         if notice.disabled:
             raise InvalidInput(f"The notice {name} is disabled already. Enable it with changeNotice.", field="name")
         body = rules.body_of(notice, {"disabled": True, "disabled_because": reason or None})
-        try:
-            return await _record(record, caller, "notice.disabled", body, idempotency)
-        except AlreadyRecorded:
-            continue
+        return [Draft("notice.disabled", body)]
+
+    return await record.ledger.append_next(caller, decide, idempotency=idempotency)
 
 
 async def disable_lost(record: Record, org_id: OrgId, organization: str, notice: Notice, *, reason: str) -> bool:

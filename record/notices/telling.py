@@ -5,12 +5,13 @@ receiver gets something twice comes only from an attempt whose answer was lost. 
 looked for again and again: its deliveries have the same ids each time, and the first one stays.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
 from record.access import queries as access
+from record.environments.queries import flows_of
 from record.ids import DeliveryId, LedgerSize, OrgId
 from record.ledger import queries as ledger
 from record.ledger.entries import Entry
@@ -74,14 +75,17 @@ async def tell_by_time(record: Record, org_id: OrgId) -> int:
         if Trigger.KEY_EXPIRING in asked:
             found += await queries.expiring_keys(connection, moment, until)
         if Trigger.WAIVER_EXPIRING in asked:
-            found += [_expiry(waiver) for waiver in await waivers.expiring(connection, moment, until)]
+            ending = await waivers.expiring(connection, moment, until)
+            of_artifacts = [waiver.fingerprint for waiver in ending if waiver.fingerprint is not None]
+            flows = await flows_of(connection, moment, of_artifacts) if of_artifacts else {}
+            found += [_expiry(waiver, flows) for waiver in ending]
         due = [expiring(each, now=moment.instant) for each in found]
         events: list[Event] = [event for event in due if event is not None]
         return await outbox.put(connection, org_id, tellings(org_id, notices, events))
 
 
-def _expiry(waiver: Waiver) -> Expiry:
-    """A waiver in force as something that ends."""
+def _expiry(waiver: Waiver, flows: Mapping[str, tuple[str, ...]]) -> Expiry:
+    """A waiver in force as something that ends. One for whatever runs there is about the environment, and about no flow."""
     rule = None if waiver.rule is None else f"{waiver.policy}/{waiver.rule}"
     artifact = waiver.name or waiver.fingerprint
     of = " and ".join(each for each in (artifact, rule) if each is not None)
@@ -96,7 +100,13 @@ def _expiry(waiver: Waiver) -> Expiry:
     known = {name: value for name, value in data.items() if value is not None}
     called = f"of {of} in {waiver.environment}"
     return Expiry(
-        Trigger.WAIVER_EXPIRING, waiver.waiver_id, called, waiver.expires_at, known, environment=waiver.environment
+        Trigger.WAIVER_EXPIRING,
+        waiver.waiver_id,
+        called,
+        waiver.expires_at,
+        known,
+        flows=None if waiver.fingerprint is None else flows.get(waiver.fingerprint, ()),
+        environment=waiver.environment,
     )
 
 

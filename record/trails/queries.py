@@ -91,6 +91,27 @@ async def by_ids(connection: Connection, moment: Moment, ids: Sequence[TrailId])
     return [found.get(trail_id) for trail_id in ids]
 
 
+class Stretch(NamedTuple):
+    """A page that is asked of a flow, as `page` takes it."""
+
+    flow_id: FlowId
+    limit: int
+    older_than: EntryIndex | None
+    newer_than: EntryIndex | None
+
+
+_PAGES = _SELECT.replace(
+    "FROM record.trails first",
+    """FROM unnest($3::uuid[]) AS asked (flow_id)
+CROSS JOIN LATERAL (
+    SELECT b.* FROM record.trails b
+    WHERE b.org_id = $1 AND b.flow_id = asked.flow_id AND b.version = 1
+      AND b.entry_index < least($2, $4::bigint) AND b.entry_index > coalesce($5::bigint, -1)
+    ORDER BY b.entry_index {order} LIMIT $6
+) first""",
+)
+
+
 async def page(
     connection: Connection,
     moment: Moment,
@@ -101,20 +122,30 @@ async def page(
     newer_than: EntryIndex | None = None,
 ) -> list[Trail]:
     """Trails of a flow, the last begun first. With `newer_than` alone: those just above it, in the same order."""
-    ascending = newer_than is not None and older_than is None
-    rows = await connection.fetch(
-        f"{_SELECT} AND first.flow_id = $3 AND first.entry_index < least($2, $4::bigint) "
-        f"AND first.entry_index > coalesce($5::bigint, -1) "
-        f"ORDER BY first.entry_index {'ASC' if ascending else 'DESC'} LIMIT $6",
-        moment.org_id,
-        moment.size,
-        flow_id,
-        older_than,
-        newer_than,
-        limit,
-    )
-    trails = [Trail._make(row) for row in rows]
-    return trails[::-1] if ascending else trails
+    (found,) = await pages(connection, moment, [Stretch(flow_id, limit, older_than, newer_than)])
+    return found
+
+
+async def pages(connection: Connection, moment: Moment, asked: Sequence[Stretch]) -> list[list[Trail]]:
+    """A page of each of these flows, in the order asked: one statement for all that ask for the same stretch."""
+    together: dict[tuple[Any, ...], list[FlowId]] = defaultdict(list)
+    for each in asked:
+        together[each[1:]].append(each.flow_id)
+    found: dict[Stretch, list[Trail]] = {each: [] for each in asked}
+    for (limit, older_than, newer_than), flow_ids in together.items():
+        ascending = newer_than is not None and older_than is None
+        rows = await connection.fetch(
+            f"{_PAGES.format(order='ASC' if ascending else 'DESC')} ORDER BY first.entry_index DESC",
+            moment.org_id,
+            moment.size,
+            flow_ids,
+            older_than,
+            newer_than,
+            limit,
+        )
+        for trail in map(Trail._make, rows):
+            found[Stretch(trail.flow_id, limit, older_than, newer_than)].append(trail)
+    return [found[each] for each in asked]
 
 
 async def between(

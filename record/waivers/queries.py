@@ -1,6 +1,5 @@
 """Reads of waivers: those in a state, those that excuse something now, those that end soon, each with what was done to it."""
 
-from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,6 +9,8 @@ from record.database import Connection
 from record.ids import EntryIndex, EnvironmentId, Fingerprint, PrincipalId, WaiverId
 from record.moment import Moment
 from record.policies.facts import WaiverFact
+from record.requests import queries as requests
+from record.requests.queries import Queue, Standing
 from record.waivers.rules import Act, Done, State, state_after
 
 
@@ -43,32 +44,39 @@ class Waiver:
         return next((done for done in self.acts if done.act is Act.ACCEPT and done.at < self.expires_at), None)
 
 
-_COLUMNS = """w.entry_index, w.waiver_id, w.environment_id, w.environment, w.fingerprint, w.name, w.policy, w.rule, w.reason,
-       w.requester_id, w.requested_by, w.requested_for, w.expires_at, w.at"""
-_SELECT = f"SELECT {_COLUMNS} FROM record.waivers w WHERE w.org_id = $1 AND w.entry_index < $2"
+_COLUMNS = """r.entry_index, r.waiver_id, r.environment_id, r.environment, r.fingerprint, r.name, r.policy, r.rule, r.reason,
+       r.requester_id, r.requested_by, r.requested_for, r.expires_at, r.at"""
+_SELECT = f"SELECT {_COLUMNS} FROM record.waivers r WHERE r.org_id = $1 AND r.entry_index < $2"
 
-_ACTS = """
-SELECT waiver_id, entry_index, number, act, principal_id, principal, comment, at
-FROM record.waiver_acts WHERE org_id = $1 AND entry_index < $2 AND waiver_id = ANY($3::uuid[])
-ORDER BY waiver_id, number"""
+QUEUE = Queue(
+    requests="record.waivers",
+    columns=_COLUMNS,
+    acts="record.waiver_acts",
+    act_columns="entry_index, number, act, principal_id, principal, comment, at",
+    key="waiver_id",
+    states={
+        State.REQUESTED: Standing(unless=(Act.ACCEPT, Act.REVOKE), expired=False),
+        State.IN_FORCE: Standing(after=(Act.ACCEPT,), unless=(Act.REVOKE,), expired=False),
+        State.REVOKED: Standing(after=(Act.REVOKE,)),
+        State.EXPIRED: Standing(unless=(Act.REVOKE,), expired=True),
+    },
+)
+
+
+def _done(columns: Sequence[Any]) -> Done:
+    index, number, act, *rest = columns
+    return Done(index, number, Act(act), *rest)
 
 
 async def _with_acts(connection: Connection, moment: Moment, rows: Sequence[Any]) -> list[Waiver]:
     """The waivers in these rows, with their acts: one statement, or none for no rows."""
-    if not rows:
-        return []
-    acts: dict[WaiverId, list[Done]] = defaultdict(list)
-    ids = [row["waiver_id"] for row in rows]
-    for row in await connection.fetch(_ACTS, moment.org_id, moment.size, ids):
-        values = dict(row)
-        waiver_id = values.pop("waiver_id")
-        acts[waiver_id].append(Done(**{**values, "act": Act(values["act"])}))
+    acts = await requests.acts_of(connection, moment, QUEUE, rows, _done)
     return [Waiver(**row, acts=tuple(acts[row["waiver_id"]])) for row in rows]
 
 
 async def by_ids(connection: Connection, moment: Moment, ids: Sequence[WaiverId]) -> list[Waiver | None]:
     """Waivers in the order asked; None for what is not there."""
-    rows = await connection.fetch(f"{_SELECT} AND w.waiver_id = ANY($3::uuid[])", moment.org_id, moment.size, ids)
+    rows = await connection.fetch(f"{_SELECT} AND r.waiver_id = ANY($3::uuid[])", moment.org_id, moment.size, ids)
     found = {each.waiver_id: each for each in await _with_acts(connection, moment, rows)}
     return [found.get(waiver_id) for waiver_id in ids]
 
@@ -78,7 +86,7 @@ async def of_environments(
 ) -> list[Waiver]:
     """All waivers in these environments, whether or not they are in force: two statements."""
     rows = await connection.fetch(
-        f"{_SELECT} AND w.environment_id = ANY($3::uuid[])", moment.org_id, moment.size, environments
+        f"{_SELECT} AND r.environment_id = ANY($3::uuid[])", moment.org_id, moment.size, environments
     )
     return await _with_acts(connection, moment, rows)
 
@@ -146,7 +154,7 @@ async def facts_about(
 async def expiring(connection: Connection, moment: Moment, until: datetime) -> list[Waiver]:
     """The waivers in force that end by then, the first to end first: two statements."""
     rows = await connection.fetch(
-        f"{_SELECT} AND w.expires_at > $3 AND w.expires_at <= $4 ORDER BY w.expires_at, w.entry_index",
+        f"{_SELECT} AND r.expires_at > $3 AND r.expires_at <= $4 ORDER BY r.expires_at, r.entry_index",
         moment.org_id,
         moment.size,
         moment.instant,
@@ -154,31 +162,6 @@ async def expiring(connection: Connection, moment: Moment, until: datetime) -> l
     )
     found = await _with_acts(connection, moment, rows)
     return [each for each in found if each.state(moment.instant) is State.IN_FORCE]
-
-
-_STANDING = """
-LEFT JOIN LATERAL (
-    SELECT a.state FROM record.waiver_acts a
-    WHERE a.org_id = $1 AND a.waiver_id = w.waiver_id AND a.entry_index < $5
-      AND a.at < w.expires_at
-    ORDER BY a.number DESC LIMIT 1
-) acted ON true
-WHERE CASE WHEN acted.state = 'REVOKED' THEN acted.state
-           WHEN w.expires_at <= $6 THEN 'EXPIRED' ELSE coalesce(acted.state, 'REQUESTED') END = $7"""
-"""The states of `rules`, in SQL: the last act that took effect, unless time has ended what it left open."""
-
-_PAGE = f"""
-SELECT {_COLUMNS} FROM (
-    SELECT * FROM record.waivers w WHERE w.org_id = $1 AND w.entry_index < $2 AND w.entry_index > $3
-) w {{standing}} ORDER BY w.entry_index {{order}} LIMIT $4"""
-
-_PAGE_OF_ENVIRONMENTS = f"""
-SELECT {_COLUMNS} FROM unnest({{names}}::text[]) AS asked (environment) CROSS JOIN LATERAL (
-    SELECT {_COLUMNS} FROM (
-        SELECT * FROM record.waivers w
-        WHERE w.org_id = $1 AND w.environment = asked.environment AND w.entry_index < $2 AND w.entry_index > $3
-    ) w {{standing}} ORDER BY w.entry_index {{order}} LIMIT $4
-) w ORDER BY w.entry_index {{order}} LIMIT $4"""
 
 
 async def page(
@@ -191,21 +174,19 @@ async def page(
     older_than: EntryIndex | None = None,
     newer_than: EntryIndex | None = None,
 ) -> list[Waiver]:
-    """Waivers in these environments (None: in any) in this state (None: in any), the last requested first: two statements.
+    """Waivers in these environments (None: in any) in this state (None: in any), the last requested first: three statements at
+    most.
 
     With `newer_than` alone: those just above it, in the same order.
     """
-    ascending = newer_than is not None and older_than is None
-    upper = moment.size if older_than is None else min(older_than, moment.size)
-    arguments: list[Any] = [moment.org_id, upper, -1 if newer_than is None else newer_than, limit]
-    if state is not None:
-        arguments += [moment.size, moment.instant, state.value]
-    if environments is not None:
-        arguments.append(sorted(environments))
-    statement = (_PAGE if environments is None else _PAGE_OF_ENVIRONMENTS).format(
-        standing="" if state is None else _STANDING,
-        order="ASC" if ascending else "DESC",
-        names=f"${len(arguments)}",
+    rows = await requests.page(
+        connection,
+        moment,
+        QUEUE,
+        limit=limit,
+        environments=environments,
+        state=state,
+        older_than=older_than,
+        newer_than=newer_than,
     )
-    found = await _with_acts(connection, moment, await connection.fetch(statement, *arguments))
-    return found[::-1] if ascending else found
+    return await _with_acts(connection, moment, rows)

@@ -7,12 +7,11 @@ from typing import Any, TypeAlias
 
 from record import details
 from record.access.rules import Action, Caller
-from record.access.service.second_person import require_second_person
-from record.approvals import queries as approvals
+from record.access.service.second_person import require_second_person, require_somebody_behind
+from record.artifacts import queries as artifacts
 from record.clock import to_rfc3339
 from record.environments.service import archived, environment_named
 from record.ids import POLICY_NAME, WaiverId, checked_fingerprint, checked_name, uuid7
-from record.ledger.append import AlreadyRecorded
 from record.ledger.entries import Draft, Idempotency, Receipt
 from record.moment import Moment
 from record.policies import queries as policies
@@ -49,6 +48,7 @@ async def request(
     environment = await environment_named(record, caller, wish.environment)
     if environment.archived:
         raise archived(environment)
+    await require_somebody_behind(record, caller, wish.requested_for, what="waiver")
     if not wish.reason.strip():
         raise InvalidInput("A waiver needs a reason. Say why this may run nevertheless.", field="reason")
     if wish.fingerprint is None and wish.rule is None:
@@ -100,7 +100,7 @@ async def revoke(
     idempotency: Idempotency | None = None,
 ) -> Receipt:
     """Ends a waiver, or declines one that nobody has accepted. Whoever requested it may, approvers may, and admins."""
-    if not _may_somewhere(caller, Action.REVIEW):
+    if not caller.may_somewhere(Action.REVIEW):
         caller.require_somewhere(Action.WRITE)
     said = details.checked_text(reason, field="reason").strip()
     if not said:
@@ -118,14 +118,6 @@ async def revoke(
     return await _act(record, caller, waiver_id, Act.REVOKE, said, check, idempotency)
 
 
-def _may_somewhere(caller: Caller, action: Action) -> bool:
-    try:
-        caller.require_somewhere(action)
-    except NotAllowed:
-        return False
-    return True
-
-
 Check: TypeAlias = Callable[[Waiver], Awaitable[None]]
 """Refuses whoever may not do it to this waiver."""
 
@@ -140,7 +132,8 @@ async def _act(
     idempotency: Idempotency | None,
 ) -> Receipt:
     """Records the next act of a waiver. If another one was recorded meanwhile, decides again by what that left behind."""
-    while True:
+
+    async def decide() -> list[Draft]:
         waiver = await _known(record, caller, waiver_id)
         await check(waiver)
         state = waiver.state(record.clock.now())
@@ -156,10 +149,9 @@ async def _act(
         told = {"fingerprint": waiver.fingerprint, "name": waiver.name, "policy": waiver.policy, "rule": waiver.rule}
         body |= {key: value for key, value in told.items() if value is not None}
         kind = "waiver.accepted" if act is Act.ACCEPT else "waiver.revoked"
-        try:
-            return await record.ledger.append(caller, Draft(kind, body), idempotency=idempotency)
-        except AlreadyRecorded:
-            continue
+        return [Draft(kind, body)]
+
+    return await record.ledger.append_next(caller, decide, idempotency=idempotency)
 
 
 async def _known(record: Record, caller: Caller, waiver_id: WaiverId) -> Waiver:
@@ -194,7 +186,7 @@ async def _artifact(record: Record, caller: Caller, wish: RequestWaiver) -> dict
     if name is None:
         moment = Moment.latest(caller.org_id, record.clock.now())
         async with record.database.connection(caller.org_id) as connection:
-            known = await approvals.built(connection, moment, fingerprint)
+            known = await artifacts.built(connection, moment, fingerprint)
         name = fingerprint if known is None else known.name
     return {"fingerprint": fingerprint, "name": details.checked_text(name, field="artifact name", most=1_024)}
 

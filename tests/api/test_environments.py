@@ -1,7 +1,7 @@
 """Environments, snapshots and deployments as a client meets them."""
 
 from collections.abc import AsyncIterator, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +32,8 @@ DEPLOY = """mutation ($input: ReportDeploymentInput!) { reportDeployment(input: 
   ... on DeploymentReported { deployment { name flowName seen { status } previous { name }
     commitsSince { isRollBack commits { sha } trailNames } } }
   ... on Refusal { code message } } }"""
+CHANGE = """mutation ($input: ChangeEnvironmentInput!) { changeEnvironment(input: $input) {
+  ... on EnvironmentRecorded { receipt { index } } ... on Refusal { code message } } }"""
 CREATE_POLICY = """mutation ($input: CreatePolicyInput!) { createPolicy(input: $input) {
   ... on PolicyRecorded { receipt { index } policy { name } } ... on Refusal { code message } } }"""
 KNOWN = "version: 1\nartifacts: {provenance: {required: true}}\n"
@@ -232,6 +234,40 @@ async def test_silence_is_staleness(client: Client) -> None:
     await client.report("quiet", 1)
 
     assert (await client.ask(asked))["environment"]["stale"] is None
+
+
+async def test_staleness_at_a_past_instant_is_what_it_was_then(client: Client) -> None:
+    began = client.clock.now()
+
+    def later(seconds: float) -> datetime:
+        return began + timedelta(seconds=seconds)
+
+    async def report(seconds: float) -> None:
+        client.clock.moved = later(seconds) - datetime.now(UTC)
+        await client.report("quiet", 1)
+
+    async def stale(seconds: float) -> float | None:
+        """After how many seconds it fell silent, as of so many seconds."""
+        asked = 'query ($at: DateTime) { record(at: $at) { environment(name: "quiet") { stale verdict { reasons { rule } } } } }'
+        found = (await client.ask(asked, at=later(seconds).isoformat()))["environment"]
+        assert (found["stale"] is not None) is ("cadence" in [each["rule"] for each in found["verdict"]["reasons"]])
+        return None if found["stale"] is None else (datetime.fromisoformat(found["stale"]) - began).total_seconds()
+
+    client.clock.moved = timedelta()
+    await client.create("quiet", cadenceSeconds=60)
+    for seconds in (10, 40, 90, 140, 300):
+        await report(seconds)
+    client.clock.moved = later(380) - datetime.now(UTC)
+    await client.ask(CHANGE, input={"name": "quiet", "cadenceSeconds": 600})
+    for seconds in (390, 2_000):
+        await report(seconds)
+
+    assert [await stale(seconds) for seconds in (65, 130, 180)] == [None, None, None]
+    assert [round(await stale(seconds) or 0, 0) for seconds in (210, 299)] == [200, 200]
+    assert [await stale(seconds) for seconds in (310, 350)] == [None, None]
+    assert round(await stale(370) or 0, 0) == 360  # by the cadence of then
+    assert [await stale(seconds) for seconds in (385, 900)] == [None, None]
+    assert round(await stale(1_500) or 0, 0) == 990
 
 
 async def test_deployments_are_matched_with_what_runs(client: Client) -> None:

@@ -1,4 +1,4 @@
-"""Evidence over HTTP: what goes in comes out, byte for byte or in ranges, and what is wrong leaves nothing behind."""
+"""Evidence going in over HTTP: whole or not at all, by whom, and what is wrong leaves nothing behind."""
 
 import asyncio
 import hashlib
@@ -9,68 +9,31 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
 import pytest
-import pytest_asyncio
 
 import api.evidence
 from api.evidence import ROUTES
-from embedded import processes
-from embedded.directory import free_port
-from embedded.processes import Api
-from embedded.servers import Stack
 from record.access import service as access
 from record.access.rules import Grant, Role
-from record.evidence import queries
-from record.evidence.queries import Evidence
 from record.ids import Digest
-from record.moment import Moment
 from record.settings import Settings
 from record.vault import content_key
+from tests.api.evidence import (
+    DATA,
+    DIGEST,
+    MIB,
+    URL,
+    acme,
+    get,
+    in_vault,
+    put,
+    raw_upload,
+    recorded,
+    served,
+)
 from tests.api.serving import Organization, Served, make_settings, serving
-from tests.pausing import paused
 
-__all__ = ["make_settings"]
-
-DATA = bytes(range(256)) * 40
-DIGEST = hashlib.sha256(DATA).hexdigest()
-URL = f"/evidence/sha256:{DIGEST}"
-MIB = 1 << 20
-
-
-@pytest_asyncio.fixture
-async def served(make_settings: Callable[..., Settings]) -> AsyncIterator[Served]:
-    async with serving(make_settings(), routes=ROUTES) as running:
-        yield running
-
-
-@pytest_asyncio.fixture
-async def acme(served: Served) -> Organization:
-    return await served.organization()
-
-
-async def put(
-    served: Served, acme: Organization, data: bytes = DATA, *, url: str = URL, **headers: str
-) -> httpx.Response:
-    return await served.client.put(url, content=data, headers={**acme.headers, **headers})
-
-
-async def get(served: Served, acme: Organization, url: str = URL, **headers: str) -> httpx.Response:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return await served.client.get(url, headers={**acme.headers, **named})
-
-
-async def recorded(served: Served, acme: Organization, digest: str = DIGEST) -> Evidence | None:
-    moment = Moment.latest(acme.operator.org_id, served.record.clock.now())
-    async with served.record.database.connection(acme.operator.org_id) as connection:
-        return (await queries.by_digests(connection, moment, [Digest(digest)]))[0]
-
-
-async def in_vault(served: Served, digest: str = DIGEST) -> bool:
-    return await served.record.vault.stat(content_key(Digest(digest)), None) is not None
-
-
-# --- going in
+__all__ = ["acme", "make_settings", "served"]
 
 
 async def test_what_is_put_comes_out(served: Served, acme: Organization) -> None:
@@ -217,18 +180,6 @@ async def first_answer(
     return answer
 
 
-async def raw_upload(
-    url: str, token: str, *, length: int = len(DATA), expect: bool = False
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    host, port = url.removeprefix("http://").rstrip("/").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    expecting = "Expect: 100-continue\r\n" if expect else ""
-    writer.write(
-        f"PUT {URL} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: {length}\r\n{expecting}\r\n".encode()
-    )
-    return reader, writer
-
-
 @pytest.mark.parametrize("size", [len(DATA), 9 * MIB])
 async def test_an_upload_that_breaks_off_leaves_nothing(served: Served, acme: Organization, size: int) -> None:
     reader, writer = await raw_upload(served.url, acme.token, length=size + 1, expect=True)
@@ -304,175 +255,3 @@ async def test_whose_key_was_revoked_during_the_upload_records_nothing(served: S
 
     assert refused.status_code == 401
     assert await recorded(served, acme) is None
-
-
-# --- coming out
-
-
-async def test_evidence_comes_as_an_attachment_that_no_browser_runs(served: Served, acme: Organization) -> None:
-    await put(served, acme, **{"content-type": "text/html"})
-
-    found = await get(served, acme, f"{URL}?name=report.html")
-
-    assert found.headers["content-disposition"] == 'attachment; filename="report.html"'
-    assert found.headers["content-security-policy"] == "sandbox; default-src 'none'"
-    assert found.headers.get_list("x-content-type-options") == ["nosniff"]
-    assert found.headers["cache-control"] == "private, no-cache"
-    assert found.headers["etag"] == f'"{DIGEST}"'
-
-
-@pytest.mark.parametrize(
-    ("name", "disposition"),
-    [
-        ("größe.txt", "attachment; filename=\"groe.txt\"; filename*=UTF-8''gr%C3%B6%C3%9Fe.txt"),
-        (
-            'a"; filename="b.exe',
-            "attachment; filename=\"a__ filename__b.exe\"; filename*=UTF-8''a_%3B%20filename%3D_b.exe",
-        ),
-        ("../../x\r\nSet-Cookie: a", 'attachment; filename=".._.._x__Set-Cookie_ a"'),
-    ],
-)
-async def test_a_name_that_is_asked_for_cannot_say_more_than_a_name(
-    served: Served, acme: Organization, name: str, disposition: str
-) -> None:
-    await put(served, acme)
-
-    found = await served.client.get(URL, params={"name": name}, headers=acme.headers)
-
-    assert found.headers["content-disposition"] == disposition
-    assert "set-cookie" not in found.headers
-
-
-@pytest.mark.parametrize(
-    ("asked", "start", "end"),
-    [("bytes=0-99", 0, 100), ("bytes=100-", 100, len(DATA)), ("bytes=-5", len(DATA) - 5, len(DATA)),
-     ("bytes=5-999999999", 5, len(DATA)), ("bytes=-999999999", 0, len(DATA)), ("BYTES=0-0", 0, 1)],
-)  # fmt: skip
-async def test_a_range_is_answered_with_that_part(
-    served: Served, acme: Organization, asked: str, start: int, end: int
-) -> None:
-    await put(served, acme)
-
-    found = await get(served, acme, range=asked)
-
-    assert (found.status_code, found.content) == (206, DATA[start:end])
-    assert found.headers["content-range"] == f"bytes {start}-{end - 1}/{len(DATA)}"
-
-
-@pytest.mark.parametrize("asked", [f"bytes={len(DATA)}-", "bytes=-0", "bytes=999999-1000000"])
-async def test_a_range_behind_the_end_is_416(served: Served, acme: Organization, asked: str) -> None:
-    await put(served, acme)
-
-    found = await get(served, acme, range=asked)
-
-    assert (found.status_code, found.content) == (416, b"")
-    assert found.headers["content-range"] == f"bytes */{len(DATA)}"
-
-
-@pytest.mark.parametrize("asked", ["bytes=1-2,4-5", "lines=1-2", "bytes=x-", "bytes=9-1", "bytes=-", "bytes=1-2 3"])
-async def test_a_range_that_is_none_is_as_if_it_were_not_there(served: Served, acme: Organization, asked: str) -> None:
-    await put(served, acme)
-
-    found = await get(served, acme, range=asked)
-
-    assert (found.status_code, found.content) == (200, DATA)
-
-
-async def test_a_range_holds_only_if_the_bytes_are_still_the_same(served: Served, acme: Organization) -> None:
-    await put(served, acme)
-
-    same = await get(served, acme, range="bytes=1-2", if_range=f'"{DIGEST}"')
-    other = await get(served, acme, range="bytes=1-2", if_range='"something else"')
-    date = await get(served, acme, range="bytes=1-2", if_range="Sun, 22 Nov 2026 00:00:00 GMT")
-
-    assert [found.status_code for found in (same, other, date)] == [206, 200, 200]
-
-
-async def test_who_has_it_already_gets_no_bytes(served: Served, acme: Organization) -> None:
-    await put(served, acme)
-
-    known = await get(served, acme, if_none_match=f'"other", W/"{DIGEST}"')
-    unknown = await get(served, acme, if_none_match='"other"')
-
-    assert (known.status_code, known.content, known.headers["etag"]) == (304, b"", f'"{DIGEST}"')
-    assert unknown.status_code == 200
-
-
-async def test_head_says_what_get_would(served: Served, acme: Organization) -> None:
-    await put(served, acme)
-
-    head = await served.client.head(URL, headers=acme.headers)
-
-    assert (head.status_code, head.headers["content-length"], head.content) == (200, str(len(DATA)), b"")
-
-
-async def test_empty_evidence_is_evidence(served: Served, acme: Organization) -> None:
-    url = f"/evidence/sha256:{hashlib.sha256(b'').hexdigest()}"
-
-    stored = await put(served, acme, b"", url=url)
-    found = await get(served, acme, url)
-
-    assert (stored.status_code, found.status_code, found.content) == (201, 200, b"")
-
-
-async def test_large_evidence_streams_through(served: Served, acme: Organization) -> None:
-    data = os.urandom(20 * MIB + 3)
-    url = f"/evidence/sha256:{hashlib.sha256(data).hexdigest()}"
-
-    stored = await put(served, acme, data, url=url)
-    part = await get(served, acme, url, range=f"bytes={19 * MIB}-")
-
-    assert (stored.status_code, part.content) == (201, data[19 * MIB :])
-
-
-# --- faults
-
-
-async def test_without_the_object_store_an_upload_fails_clearly_and_the_api_stays_up(
-    served: Served, acme: Organization, stack: Stack
-) -> None:
-    await asyncio.to_thread(stack.stop_seaweedfs)
-    try:
-        refused = await put(served, acme)
-        alive = await served.client.get("/healthz")
-        ready = await served.client.get("/readyz")
-    finally:
-        await asyncio.to_thread(stack.start_seaweedfs)
-
-    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "UNAVAILABLE")
-    assert "see whether the object store runs" in refused.json()["error"]["message"]
-    assert (alive.status_code, ready.status_code) == (200, 503)
-    assert await recorded(served, acme) is None
-    assert (await put(served, acme)).status_code == 201
-
-
-async def test_an_api_that_is_killed_between_vault_and_entry_has_recorded_nothing(
-    served: Served, acme: Organization, stack: Stack
-) -> None:
-    settings = served.record.settings
-    port = free_port()
-    chosen = processes.settings(
-        database_url=str(settings.database_url),
-        redis_url=str(settings.redis_url),
-        s3=replace(stack.s3, bucket=settings.s3_bucket),
-        signing_key_file=settings.signing_key_file,
-        http_port=port,
-        log_origin=settings.log_origin,
-    )
-    doomed = await asyncio.to_thread(Api(stack.directory, chosen, name="doomed-api").__enter__)
-    reader, writer = await raw_upload(doomed.url, acme.token, expect=True)
-    # From the 100 on the API has asked PostgreSQL all that it asks before the bytes are in the vault.
-    assert (await reader.readline()).startswith(b"HTTP/1.1 100 ")
-
-    with paused(stack.postgres.pid):
-        writer.write(DATA)
-        async with asyncio.timeout(20):
-            while not await in_vault(served):
-                await asyncio.sleep(0.05)
-        doomed.kill()
-    writer.close()
-
-    assert await recorded(served, acme) is None, "an entry was recorded although nobody was told"
-    assert await in_vault(served), "the vault keeps what no entry names; scrubbing says so"
-    assert (await put(served, acme)).status_code == 201
-    assert (await get(served, acme)).content == DATA

@@ -11,6 +11,7 @@ from api.graphql.schema import SCHEMA
 from record.access.rules import Grant, Role
 from record.flows import service as flows
 from record.flows.service import CreateFlow
+from record.judgements import places
 from record.record import open_record
 from record.settings import Settings
 from tests.api.serving import Served, serving
@@ -47,8 +48,9 @@ class Client:
 
 
 @pytest.fixture
-async def client(make_settings: Callable[..., Settings]) -> AsyncIterator[Client]:
-    """An environment in which app-1 runs, first untested, then tested, and judged by now."""
+async def client(make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
+    """An environment in which app-1 runs, first untested, then tested, and judged by now, every change by itself."""
+    monkeypatch.setattr(places, "ONE_BY_ONE_SECONDS", 600.0)
     settings = make_settings()
     async with (
         watched(open_record(settings)) as (record, database),

@@ -10,6 +10,8 @@ from api.graphql.schema import SCHEMA
 
 FILE = Path(__file__).resolve().parents[2] / "schema.graphql"
 
+TYPES = build_schema(SCHEMA.as_str()).type_map
+
 
 def test_the_committed_schema_is_the_served_one() -> None:
     served = SCHEMA.as_str().rstrip() + "\n"
@@ -19,9 +21,9 @@ def test_the_committed_schema_is_the_served_one() -> None:
     assert served == FILE.read_text(), "schema.graphql is stale. Run `make schema` and look at what changed."
 
 
-@pytest.mark.parametrize("name", sorted(n for n in build_schema(SCHEMA.as_str()).type_map if not n.startswith("__")))
+@pytest.mark.parametrize("name", sorted(name for name in TYPES if not name.startswith("__")))
 def test_every_type_and_field_is_described(name: str) -> None:
-    kind = build_schema(SCHEMA.as_str()).type_map[name]
+    kind = TYPES[name]
     if not isinstance(kind, (GraphQLObjectType, GraphQLInterfaceType, GraphQLInputObjectType)):
         return
 

@@ -129,6 +129,37 @@ async def test_a_page_with_everything_below_its_trails_takes_the_same_whatever_i
     assert spent == HEAD + 1 + 1 + FACTS + artifacts_of_them + attestations_of_them + files_of_those
 
 
+NESTED = """query ($first: Int!) { record { flows(first: $first) { nodes {
+  name trails(first: 3) { nodes { name verdict { status } artifacts { name } } } } } } }"""
+BACKWARD = (
+    """query ($first: Int!) { record { flows(first: $first) { nodes { trails(last: 2) { nodes { name } } } } } }"""
+)
+
+
+@pytest.mark.parametrize("first", [1, 4])
+async def test_trails_of_several_flows_take_the_same_however_many_flows(counted: Counted, first: int) -> None:
+    for flow in ("alpha", "beta", "gamma"):
+        await counted.house.delivery(flow, "t1", "t2", "t3", "t4")
+
+    assert await counted.asking(NESTED, first=first) == HEAD + 1 + 1 + FACTS + 1
+    assert await counted.asking(BACKWARD, first=first) == HEAD + 1 + 1
+
+
+async def test_pages_of_several_flows_are_those_of_each_flow(counted: Counted) -> None:
+    await counted.house.delivery("alpha", "t1", "t2", "t3", "t4")
+    await counted.house.ada.done("createFlow", name="empty")
+
+    async def names(query: str) -> dict[str, list[str]]:
+        flows = (await counted.house.ada.ask(query))["record"]["flows"]["nodes"]
+        return {flow["name"]: [trail["name"] for trail in flow["trails"]["nodes"]] for flow in flows}
+
+    page = "{ record { flows { nodes { name trails(%s) { nodes { name } } } } } }"
+    newest, oldest = await names(page % "first: 3"), await names(page % "last: 2")
+
+    assert newest == {"alpha": ["t4", "t3", "t2"], "delivery": ["build-6", "build-5", "build-4"], "empty": []}
+    assert oldest == {"alpha": ["t2", "t1"], "delivery": ["build-2", "build-1"], "empty": []}
+
+
 async def test_names_of_trails_without_verdicts_read_no_facts(counted: Counted) -> None:
     names = '{ record { flow(name: "delivery") { trails(first: 6) { nodes { name } } } } }'
 

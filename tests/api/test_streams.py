@@ -13,6 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from api.graphql import streams
 from record.access import queries, service
+from record.access.service import ChangeOrganization
 from record.moment import Moment
 from record.settings import Settings
 from tests.api.serving import Organization, Served, serving
@@ -229,6 +230,53 @@ async def test_a_key_holds_only_so_many_subscriptions(make_settings: Callable[..
         await held.aclose()
 
     assert "TOO_LARGE" in one_too_many[0][1]
+
+
+@asynccontextmanager
+async def anonymous(served: Served, address: str, **headers: str) -> AsyncIterator[str]:
+    """Somebody without a key subscribes from this address, and stays; the first thing that they are told."""
+    transport = httpx.AsyncHTTPTransport(local_address=address)
+    said = {"authorization": "Public acme", "accept": "text/event-stream", **headers}
+    asked = {"query": "subscription { count(to: 1000, pause: 0.05) }"}
+    async with httpx.AsyncClient(base_url=served.url, transport=transport, timeout=20) as client:
+        async with client.stream("POST", "/graphql", json=asked, headers=said) as response:
+            async for line in response.aiter_lines():
+                if line.startswith("data:"):
+                    yield line
+                    return
+
+
+async def opened(served: Served) -> None:
+    """An organization that everybody may read."""
+    acme = await served.organization()
+    await service.change_organization(served.record, acme.operator, ChangeOrganization(public=True))
+
+
+async def test_readers_without_a_key_are_bounded_by_their_address_and_together(
+    make_settings: Callable[..., Settings],
+) -> None:
+    async with serving(make_settings(subscriptions_per_key_max=1, subscriptions_anonymous_max=2)) as served:
+        await opened(served)
+        async with anonymous(served, "127.0.0.1") as first, anonymous(served, "127.0.0.1") as second:
+            async with anonymous(served, "127.0.0.2") as elsewhere, anonymous(served, "127.0.0.3") as third:
+                assert '"count":0' in first
+                assert "This address holds 1 subscriptions open already" in second
+                assert '"count":0' in elsewhere
+                assert "Readers without a key hold 2 subscriptions open together" in third
+
+
+@pytest.mark.parametrize(("proxies", "believed"), [(None, False), ("10.0.0.0/8", False), ("127.0.0.0/8", True)])
+async def test_behind_a_proxy_that_is_named_readers_are_told_apart(
+    make_settings: Callable[..., Settings], proxies: str | None, believed: bool
+) -> None:
+    async with serving(make_settings(subscriptions_per_key_max=1, http_proxies=proxies)) as served:
+        await opened(served)
+        one, other = {"x-forwarded-for": "203.0.113.7"}, {"x-forwarded-for": "203.0.113.8"}
+        async with anonymous(served, "127.0.0.1", **one) as first, anonymous(served, "127.0.0.1", **other) as second:
+            assert '"count":0' in first
+            assert ("This address holds" not in second) is believed
+            async with anonymous(served, "127.0.0.1", **one) as third:
+                assert "This address holds" in third
 
 
 async def test_a_listener_that_goes_away_frees_its_place(make_settings: Callable[..., Settings]) -> None:

@@ -1,6 +1,7 @@
-"""The same ledger as in the ledger's own tests, and worker processes."""
+"""The same ledger as in the ledger's own tests, an organization with notices, and worker processes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -9,10 +10,22 @@ from embedded.processes import Worker
 from embedded.servers import Stack
 from record.settings import Settings
 from tests.record.ledger.conftest import ledger, record, settings
+from tests.workers.desk import Desk, desk, on_loopback
 
 __all__ = ["ledger", "record", "settings"]
 
 Begin = Callable[..., Worker]
+
+
+@pytest.fixture
+def chosen(settings: Settings, tmp_path: Path) -> Settings:
+    return on_loopback(settings, tmp_path)
+
+
+@pytest.fixture
+async def office(chosen: Settings) -> AsyncIterator[Desk]:
+    async with desk(chosen) as made:
+        yield made
 
 
 @pytest.fixture

@@ -1,9 +1,8 @@
 """Issuing, rotating and revoking API keys."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from record.access import queries, tokens
 from record.access.rules import Action, Caller, Grant
@@ -23,12 +22,11 @@ KEY_DAYS_MAX: Final = 3660
 OVERLAP_HOURS_MAX: Final = 24 * 30
 
 
-@dataclass(frozen=True, slots=True)
-class IssuedKey:
+class IssuedKey(NamedTuple):
     """A new key. `token` is shown to whoever asked for it and kept nowhere: a repeated request gets None."""
 
-    token: str | None
     receipt: Receipt
+    token: str | None
 
 
 async def issue_key(
@@ -132,7 +130,7 @@ async def issue_unasked(
         **extra,
     }
     receipt = await record.ledger.append(caller, Draft("key.issued", body), idempotency=idempotency)
-    return IssuedKey(None if receipt.replayed else token, receipt)
+    return IssuedKey(receipt, None if receipt.replayed else token)
 
 
 async def _key(record: Record, caller: Caller, key_id: KeyId) -> queries.Key:

@@ -9,7 +9,6 @@ from record.access.rules import Action, Caller
 from record.attestations import queries
 from record.attestations.reports import strict_json
 from record.ids import TYPE_NAME, checked_name
-from record.ledger.append import AlreadyRecorded
 from record.ledger.entries import Draft, Idempotency, Receipt
 from record.moment import Moment
 from record.record import Record
@@ -40,14 +39,12 @@ async def define(
         "json_schema": schema,
         "rules": list(wish.rules),
     }
-    while True:
+
+    async def decide() -> list[Draft]:
         moment = Moment.latest(caller.org_id, record.clock.now())
         async with record.database.connection(caller.org_id) as connection:
             known = await queries.custom_type(connection, moment, wish.name)
         version = {"version": 1 if known is None else known.version + 1}
-        try:
-            return await record.ledger.append(
-                caller, Draft("attestation_type.defined", body | version), idempotency=idempotency
-            )
-        except AlreadyRecorded:
-            continue  # somebody defined it in between: take the number after theirs
+        return [Draft("attestation_type.defined", body | version)]
+
+    return await record.ledger.append_next(caller, decide, idempotency=idempotency)

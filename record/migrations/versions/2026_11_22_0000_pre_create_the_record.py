@@ -85,6 +85,7 @@ STATEMENTS = (
     at TIMESTAMP WITH TIME ZONE NOT NULL,
     PRIMARY KEY (org_id, approval_id, number)
 )""",
+    """CREATE INDEX approval_acts_by_act ON record.approval_acts (org_id, act, approval_id) INCLUDE (entry_index, at)""",
     """CREATE TABLE record.approvals (
     org_id UUID NOT NULL,
     entry_index BIGINT NOT NULL,
@@ -691,8 +692,16 @@ STATEMENTS = (
     """CREATE TABLE ops.environment_reports (
     org_id UUID NOT NULL,
     environment_id UUID NOT NULL,
+    since TIMESTAMP WITH TIME ZONE NOT NULL,
     at TIMESTAMP WITH TIME ZONE NOT NULL,
-    PRIMARY KEY (org_id, environment_id)
+    PRIMARY KEY (org_id, environment_id, since)
+)""",
+    """CREATE TABLE ops.evidence_uploads (
+    org_id UUID NOT NULL,
+    digest VARCHAR NOT NULL,
+    principal_id UUID NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (org_id, digest, principal_id)
 )""",
     """CREATE TABLE ops.jobs (
     org_id UUID NOT NULL,
@@ -777,6 +786,13 @@ STATEMENTS = (
     PRIMARY KEY (org_id, session_sha256)
 )""",
     """CREATE INDEX sessions_by_secret ON ops.sessions (session_sha256)""",
+    """CREATE TABLE ops.undecided_requests (
+    org_id UUID NOT NULL,
+    requests VARCHAR NOT NULL,
+    size BIGINT NOT NULL,
+    entry_indexes BIGINT[],
+    PRIMARY KEY (org_id, requests)
+)""",
 )
 
 

@@ -9,7 +9,9 @@ from record.access.rules import Caller, Role
 from record.approvals import queries as approvals
 from record.approvals import service as approving
 from record.approvals.rules import Act
+from record.artifacts import queries as artifacts
 from record.artifacts import service as reporting
+from record.artifacts.queries import Built
 from record.attestations.service import attest, signing_keys, types
 from record.attestations.service.attest import About
 from record.controls import queries as controls
@@ -83,7 +85,7 @@ class Known:
     deployment: deployments.Deployment
     policy: policies.Policy
     approval: approvals.Approval
-    report: approvals.Report
+    built: Built
     running: list[Running]
     waiver: waivers.Waiver
     framework: controls.Framework
@@ -132,8 +134,8 @@ async def full_organization(record: Record, name: str) -> tuple[Organization, Kn
         policy = await policies.by_name(connection, moment, "known")
         assert policy is not None
         (approval,) = await approvals.page(connection, moment, limit=1)
-        report = await approvals.built(connection, moment, Fingerprint(NEXT))
-        assert report is not None
+        built = await artifacts.built(connection, moment, Fingerprint(NEXT))
+        assert built is not None
         (running,) = await snapshots.running_now(connection, moment, [prod.environment_id])
         (waiver,) = await waivers.page(connection, moment, limit=1)
         framework = await controls.by_name(connection, moment, "rules")
@@ -157,7 +159,7 @@ async def full_organization(record: Record, name: str) -> tuple[Organization, Kn
         deployment=deployed,
         policy=policy,
         approval=approval,
-        report=report,
+        built=built,
         running=running,
         waiver=waiver,
         framework=framework,

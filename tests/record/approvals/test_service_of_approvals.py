@@ -88,6 +88,35 @@ async def test_the_person_behind_a_pipeline_does_not_review_what_it_requested(sc
     assert (asked.requested_by, asked.requester) == ("ci", "Bob <bob@acme.com>")
 
 
+async def test_a_service_account_says_for_whom_it_requests(scene: Scene) -> None:
+    before = await scene.organization.size()
+
+    with pytest.raises(InvalidInput, match=r"ci is a service account.*Name that person \(requestedFor\)") as refused:
+        await scene.request(1, by="ci")
+    assert refused.value.field == "requestedFor"
+    with pytest.raises(InvalidInput, match="CI <ci@acme.com> is a service account"):
+        await scene.request(1, by="ci", requested_for="CI <ci@acme.com>")
+    await scene.employ("nightly", Role.WRITER)
+    await scene.recognise()
+    with pytest.raises(InvalidInput, match="nightly is a service account"):
+        await scene.request(1, by="ci", requested_for="nightly")
+    assert await scene.organization.size() == before + 2  # nightly and its key
+
+
+async def test_what_a_service_account_once_requested_for_nobody_is_reviewed_by_nobody(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unasked(*_: Any, **__: Any) -> None:
+        """As it was before this was asked."""
+
+    monkeypatch.setattr(service, "require_somebody_behind", unasked)
+    asked = await scene.request(1, by="ci")
+
+    with pytest.raises(NotAllowed, match="ci requested this approval and did not say for whom"):
+        await scene.review(asked, "bob")
+    await service.withdraw(scene.record, scene.people["ada"], asked.approval_id)
+
+
 async def test_a_service_account_reviews_nothing(scene: Scene) -> None:
     asked = await scene.request(1)
 
@@ -335,6 +364,8 @@ async def test_an_approver_may_report_their_own_approval_of_what_somebody_else_w
         ("bob", {}, NotAllowed, "bob would have approved what they wanted"),
         ("bob", {"approved_by": "Bob <bob@acme.com>"}, NotAllowed, "approved what they wanted"),
         ("bob", {"approved_by": "zoe", "request": {"requested_for": "zoe@acme.com"}}, NotAllowed, "what they wanted"),
+        ("ci", {"request": {"requested_for": "wes"}}, NotAllowed, "ci is not a person.*Say who approved it"),
+        ("ci", {"approved_by": "zoe"}, InvalidInput, "ci is a service account.*Name that person"),
         ("bob", {"approved_by": " "}, InvalidInput, "A person without a name"),
         ("bob", {"approved_by": "zoe", "url": "javascript:alert(1)"}, InvalidInput, "not a web address"),
     ],

@@ -3,11 +3,13 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -26,13 +28,18 @@ from record.environments import service as environments
 from record.environments.members import Reported
 from record.environments.reporting import ReportSnapshot
 from record.environments.service import CreateEnvironment
-from record.ids import Fingerprint, LedgerSize
+from record.ids import ApprovalId, Fingerprint, LedgerSize
 from record.policies import service as policies
 from record.policies.service import CreatePolicy
 from record.refusals import InvalidInput, NotAllowed, NotFound
+from record.waivers import service as waivers
+from record.waivers.service import RequestWaiver
 from tests.record.archives.harness import MadeArchive, World
+from tests.record.clocks import MovableClock
 from tests.record.controls.catalogues import catalogue, control
 from tests.record.environments.places import digest
+from tests.record.judgements.court import Court
+from tests.record.organizations import Organization
 
 POLICY = "version: 1\nartifacts: {provenance: {required: true}}\n"
 HOUR = timedelta(hours=1)
@@ -111,7 +118,7 @@ async def test_an_archive_of_a_window_lists_every_change_and_verifies(world: Wor
 
 async def test_it_holds_the_trails_of_what_changed_with_their_evidence(world: World, tmp_path: Path) -> None:
     await world.delivery("build-3")
-    await approvals.request(world.record, world.caller, RequestApproval("prod", digest(7)))
+    await approvals.request(world.record, world.caller, RequestApproval("prod", digest(7), requested_for="eve"))
     made = await world.made(window(world), tmp_path / "a.zip")
 
     evidence = [name for name in made.names if name.startswith("evidence/")]
@@ -190,6 +197,78 @@ async def test_an_archive_of_an_environment_holds_what_ran_and_was_deployed_ther
     reported = [each["body"] for each in entries(made).values() if each["kind"] == "snapshot.reported"]
     assert [each["environment"] for each in reported] == ["prod"]
     assert {"policy.created", "policy.attached", "deployment.reported"} <= kinds(made)
+
+
+async def test_an_archive_of_an_environment_holds_what_was_to_be_put_there_and_never_was(
+    world: World, tmp_path: Path
+) -> None:
+    record, caller = world.record, world.caller
+
+    async def requested(environment: str, number: int) -> ApprovalId:
+        asked = await approvals.request(
+            record, caller, RequestApproval(environment, digest(number), requested_for="eve")
+        )
+        return ApprovalId(UUID(asked.body["approval_id"]))
+
+    before, untouched = await requested("prod", 90), await requested("prod", 91)
+    since = world.record.clock.now()
+    within, _elsewhere = await requested("prod", 92), await requested("staging", 93)
+    for approval_id in (before, within):
+        await approvals.withdraw(record, caller, approval_id)
+    made = await world.made(
+        RequestArchive(ArchiveKind.ENVIRONMENT, environment="prod", since=since), tmp_path / "a.zip"
+    )
+
+    told = [
+        (each["kind"], each["body"]["approval_id"]) for each in entries(made).values() if "approval_id" in each["body"]
+    ]
+    assert made.result.ok, made.result.faults
+    assert sorted(told) == sorted(
+        (kind, str(approval_id))
+        for approval_id in (before, within)
+        for kind in ("approval.requested", "approval.withdrawn")
+    )
+    assert str(untouched) not in made.read("entries.jsonl").decode()
+
+
+async def test_the_page_of_an_environment_tells_what_happened_there_and_its_drift(world: World, tmp_path: Path) -> None:
+    record, caller = world.record, world.caller
+    wish = RequestApproval("prod", digest(90), name="<never>", requested_for="eve")
+    asked = await approvals.request(record, caller, wish)
+    await approvals.withdraw(record, caller, ApprovalId(UUID(asked.body["approval_id"])), comment="Not needed.")
+    ends = record.clock.now() + HOUR
+    excused = RequestWaiver("prod", "It is known.", ends, fingerprint=digest(8), name="app-08", requested_for="eve")
+    await waivers.request(record, caller, excused)
+    await policies.detach(record, caller, policy="known", environment="prod")
+    await policies.attach(record, caller, policy="known", environment="prod")
+    court = Court(Organization(record, "acme", caller), caller, MovableClock())
+    await court.judge()
+    since, until = period(world)
+
+    made = await world.made(
+        RequestArchive(ArchiveKind.ENVIRONMENT, environment="prod", since=since, until=until), tmp_path / "a.zip"
+    )
+    page = made.read("index.html").decode()
+    later = await world.made(
+        RequestArchive(ArchiveKind.ENVIRONMENT, environment="prod", since=record.clock.now()), tmp_path / "b.zip"
+    )
+
+    assert made.result.ok, made.result.faults
+    for sentence in (
+        "Approval of &lt;never&gt; was requested.",
+        "The request for &lt;never&gt; was withdrawn: Not needed.",
+        "A waiver of app-08 was requested: It is known.",
+        "The policy known was detached.",
+        "=HYPERLINK() was reported as deployed.",
+        "Snapshot 1: ",
+        "Judged ",
+        "app-08 ran, and within 0 minutes nobody reported that it was deployed here.",
+        "<strong>known</strong> v1 on prod",
+    ):
+        assert sentence in page, sentence
+    linked = {int(index) for index in re.findall(r'href="proofs/(\d+)\.tlog-proof"', page)}
+    assert linked <= set(entries(made))
+    assert "Nothing was recorded in the period." in later.read("index.html").decode()
 
 
 async def test_of_an_environment_over_a_period_the_snapshots_begin_with_what_ran_before(

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from record.access.rules import Grant, Role
+from record.access.rules import Caller, Grant, Role
 from record.attestations.service import attest
 from record.attestations.service.attest import About, File
 from record.evidence import queries, service
@@ -19,6 +19,7 @@ from record.refusals import EvidenceNotStored, InvalidInput, NotAllowed, NotFoun
 from record.vault import content_key
 from tests.record.clocks import MovableClock
 from tests.record.organizations import Organization
+from tests.record.statements import watched
 from tests.record.vault.harness import digest_of, joined, some_bytes, stream_of
 
 
@@ -228,9 +229,9 @@ async def test_everything_stored_is_paged_by_digest(acme: Organization) -> None:
 # --- what attestations name
 
 
-async def attested(acme: Organization, flow: str, *files: File) -> Receipt:
+async def attested(acme: Organization, flow: str, *files: File, by: Caller | None = None) -> Receipt:
     about = About(flow, "t1", "tests", evidence=files)
-    return await attest.generic(acme.record, acme.operator, about, compliant=True)
+    return await attest.generic(acme.record, by or acme.operator, about, compliant=True)
 
 
 async def two_flows(acme: Organization) -> None:
@@ -291,6 +292,59 @@ async def test_evidence_that_is_not_there_and_not_yours_is_the_same_refusal(acme
         told.append(refused.value.message.replace(digest, "…"))
 
     assert told[0] == told[1]
+
+
+async def test_knowing_a_digest_is_not_enough_to_attach_what_others_brought(acme: Organization) -> None:
+    await two_flows(acme)
+    data = fresh()
+    secret = await acme.file(acme.operator, data, "theirs.txt")
+    await attested(acme, "theirs", secret)
+    will = await acme.hired("will", Grant(Role.WRITER, frozenset({"mine"})))
+    told = []
+    for digest in (secret.digest, digest_of(b"never stored")):
+        with pytest.raises(EvidenceNotStored) as refused:
+            await attested(acme, "mine", File(digest, "x.txt"), by=will)
+        told.append(refused.value.message.replace(digest, "…"))
+    size = await acme.size()
+
+    assert told[0] == told[1]
+    with pytest.raises(NotFound):
+        await service.readable(acme.record, will, Digest(secret.digest))
+
+    await acme.upload(will, data)  # whoever has the bytes may attach them
+
+    assert await acme.size() == size
+    await attested(acme, "mine", secret, by=will)
+    assert (await service.readable(acme.record, will, Digest(secret.digest))).digest == secret.digest
+
+
+async def test_a_narrowed_writer_attaches_what_it_uploaded_or_may_read(acme: Organization) -> None:
+    await two_flows(acme)
+    shown = await acme.file(acme.operator, fresh(), "shown.txt")
+    await attested(acme, "mine", shown)
+    will = await acme.hired("will", Grant(Role.WRITER, frozenset({"mine"})))
+    own = await acme.file(will, fresh(), "own.txt")
+
+    async with watched(acme.record) as (record, database):
+        found = await service.required(record, will, [Digest(own.digest), Digest(shown.digest)])
+
+    assert [each.digest for each in found] == [own.digest, shown.digest]
+    assert len(database.sent) == 1
+    await attested(acme, "mine", own, shown, by=will)
+
+
+async def test_of_twins_that_brought_the_same_bytes_at_once_both_may_attach_them(acme: Organization) -> None:
+    await two_flows(acme)
+    data = fresh()
+    await acme.hire("will", Grant(Role.WRITER, frozenset({"mine"})))
+    await acme.hire("wilma", Grant(Role.WRITER, frozenset({"theirs"})))
+    will, wilma = await acme.caller("will"), await acme.caller("wilma")
+
+    one, other = await asyncio.gather(acme.upload(will, data), acme.upload(wilma, data))
+
+    assert one == other
+    await attested(acme, "mine", File(one.digest, "x.txt"), by=will)
+    await attested(acme, "theirs", File(one.digest, "x.txt"), by=wilma)
 
 
 async def test_a_snapshotter_reads_no_evidence(acme: Organization) -> None:

@@ -14,6 +14,7 @@ from record.notices import rules
 from record.notices.events import (
     ARTIFACTS_LISTED_MAX,
     EVENTS,
+    Event,
     Trigger,
     events_of,
     kinds_for,
@@ -141,13 +142,17 @@ def test_an_approval_that_was_given_elsewhere_names_who_gave_it() -> None:
     assert ("By", "grace") in event.lines
 
 
-def test_a_request_for_an_artifact_of_another_flow_is_left_out_and_a_review_which_names_none_is_not() -> None:
-    (requested,) = events_of(entry("approval.requested", REQUEST | {"flow": "ship"}))
-    (reviewed,) = events_of(entry("approval.reviewed", REQUEST | {"act": "approve"}))
+@pytest.mark.parametrize("kind", ["approval.requested", "approval.reviewed"])
+def test_an_approval_of_an_artifact_of_another_flow_or_of_none_is_left_out(kind: str) -> None:
+    (of_pay,) = events_of(entry(kind, REQUEST | {"act": "approve", "flow": "pay"}))
+    (of_ship,) = events_of(entry(kind, REQUEST | {"act": "approve", "flow": "ship"}))
+    (of_none,) = events_of(entry(kind, REQUEST | {"act": "approve"}))
 
-    assert narrowed(requested, {"pay"}, None) is None
-    assert narrowed(reviewed, {"pay"}, None) is not None
-    assert narrowed(reviewed, {"pay"}, {"staging"}) is None
+    assert narrowed(of_pay, {"pay"}, {"prod"}) == of_pay
+    assert narrowed(of_pay, {"pay"}, {"staging"}) is None
+    assert narrowed(of_ship, {"pay"}, None) is None
+    assert narrowed(of_none, {"pay"}, None) is None
+    assert narrowed(of_none, None, None) == of_none
 
 
 def test_an_archive_says_where_to_find_it() -> None:
@@ -163,6 +168,23 @@ def test_an_archive_says_where_to_find_it() -> None:
 
     assert event.path == f"/archives/{UUID(int=4)}.zip"
     assert "key" not in event.data
+    assert narrowed(event, {"pay"}, {"prod"}) == event  # an old entry does not say what it is about
+
+
+def test_an_archive_is_about_the_flow_or_the_environment_that_was_asked_for() -> None:
+    made = {"archive_id": str(UUID(int=4)), "sha256": "ab", "size": 9, "files": 3, "checkpoint_size": 7}
+
+    def ready(**question: str) -> Event:
+        (event,) = events_of(entry("archive.completed", made | {"question": question}))
+        return event
+
+    of_trail = ready(kind="trail", flow="ship", trail="t1")
+    of_prod, of_all = ready(kind="environment", environment="prod"), ready(kind="organization")
+
+    assert ("Trail", "t1") in of_trail.lines
+    assert (narrowed(of_trail, {"pay"}, None), narrowed(of_trail, {"ship"}, {"prod"})) == (None, of_trail)
+    assert (narrowed(of_prod, None, {"staging"}), narrowed(of_prod, {"pay"}, {"prod"})) == (None, of_prod)
+    assert narrowed(of_all, {"pay"}, {"prod"}) == of_all
 
 
 def test_kinds_that_nobody_is_told_about_make_no_event() -> None:

@@ -68,8 +68,19 @@ async def test_approvals_are_told_as_they_are_requested_and_reviewed(scene: Scen
         "app-1 was approved for prod",
     ]
     requested, commented, _ = await deliveries(scene)
-    assert requested.event["data"]["flow"] == "delivery"
+    assert requested.event["data"]["flow"] == commented.event["data"]["flow"] == "delivery"
     assert (commented.event["data"]["by"], commented.event["data"]["comment"]) == ("bob", "Which fix is it?")
+
+
+async def test_approvals_of_other_flows_are_not_told_in_a_notice_about_one(scene: Scene) -> None:
+    await scene.organization.flow(scene.people["ada"], "other")
+    await notice(scene, Trigger.APPROVAL_REQUESTED, Trigger.APPROVAL_REVIEWED, flows=["other"])
+    asked = await scene.request(1)
+    await scene.review(asked, "bob")
+    unknown = await scene.request(9)
+    await scene.review(unknown, "bob")
+
+    assert await titles(scene) == []
 
 
 async def test_verdicts_are_told_as_they_were_judged_and_a_silence_once(
@@ -140,6 +151,28 @@ async def test_a_waiver_in_force_is_told_before_it_ends(scene: Scene, clock: Mov
     assert day.event["title"] == "The waiver of app-1 in prod expires within a day"
     assert week.event["data"]["waiver_id"] == str(accepted)
     assert week.event["data"]["reason"] == "Until the fix."
+
+
+async def test_a_waiver_is_told_where_its_artifact_is_known_and_one_of_a_rule_everywhere(
+    scene: Scene, clock: MovableClock
+) -> None:
+    await scene.organization.flow(scene.people["ada"], "other")
+    await scene.policy(TESTED)
+    await notice(scene, Trigger.WAIVER_EXPIRING, flows=["other"])
+    ends = clock.now() + timedelta(days=2)
+    for wish in (
+        RequestWaiver("prod", reason="Known in delivery.", fingerprint=digest(1), expires_at=ends),
+        RequestWaiver("prod", reason="Known nowhere.", fingerprint=digest(9), expires_at=ends),
+        RequestWaiver(
+            "prod", reason="Whatever runs.", policy="guarded", rule="attestation:tests:generic", expires_at=ends
+        ),
+    ):
+        receipt = await waivers.request(scene.record, scene.people["ada"], wish)
+        await waivers.accept(scene.record, scene.people["bob"], WaiverId(UUID(receipt.body["waiver_id"])))
+
+    await telling.tell_by_time(scene.record, scene.organization.org_id)
+
+    assert [each.event["data"]["reason"] for each in await deliveries(scene)] == ["Whatever runs."]
 
 
 async def test_looking_costs_the_same_however_much_was_recorded_that_nobody_asked_for(scene: Scene) -> None:

@@ -35,6 +35,9 @@ EXPIRES = Option("--expires-at", help="the instant from which it excuses nothing
 DAYS = Option("--days", kind=NUMBER, default=30, help="or for how many days from now", value="N")
 POLICY = Option("--policy", help="excuse one rule: the policy that has it", value="NAME")
 RULE = Option("--rule", help="and the rule, as `muniment get policy` tells it", value="RULE")
+REQUESTED_FOR = Option(
+    "--requested-for", "--requested-by", help="whose request it is; default: whom the CI system names"
+)
 COMMENT = Option("--comment", help="what there is to say", value="TEXT")
 STATE = Option(
     "--state", choices=("requested", "in_force", "revoked", "expired"), help="only those that stand so", value="STATE"
@@ -55,6 +58,7 @@ def allow(context: Context) -> ExitCode:
         "name": looked_up["name"] if looked_up else context.text(subjects.NAME),
         "policy": context.text(POLICY),
         "rule": rule,
+        "requestedFor": context.text(REQUESTED_FOR),
     }
     outcome = context.record(REQUEST, given, artifact=looked_up)
     if outcome is not None and outcome["waiver"]["state"] == "REQUESTED":
@@ -137,6 +141,7 @@ COMMANDS = (
             *subjects.SUBJECT,
             POLICY,
             RULE,
+            REQUESTED_FOR,
             *shared.RECORDING,
         ),
         explanation="It is a request: a second person accepts it, and it ends on a date.",
