@@ -123,8 +123,7 @@ class Ledger:
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[Checkpoint]:
         info.context.look_outside()
-        most = info.context.record.settings.page_size_max
-        want = wanted("checkpoints", first=first, after=after, last=last, before=before, most=most)
+        want = wanted(info, "checkpoints", first=first, after=after, last=last, before=before)
         start, end = index_key(want.after), index_key(want.before)
         async with info.context.record.database.connection(self.moment.org_id) as connection:
             rows = await queries.checkpoints(
