@@ -5,12 +5,13 @@ which streams. A file is stored before its mutation runs, because mutations name
 """
 
 import hashlib
-import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from email.message import Message
 from typing import Any, Final
 
+from python_multipart import multipart
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
 from api.console.forms import FIELDS_MAX, Form
@@ -26,7 +27,6 @@ from record.refusals import InvalidInput, TooLarge, Unavailable
 BYTES_MAX: Final = 16 * 2**20
 """The largest form with a file. NIST SP 800-53 as an OSCAL catalogue has 10 MB."""
 ATTEMPTS: Final = 3
-_BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 _UNREADABLE: Final = "This form cannot be read: its parts are not what a browser sends. Send it again."
 
 
@@ -53,46 +53,45 @@ async def form_with_file(request: Request) -> tuple[Form, dict[str, File]]:
 
 
 def _boundary(content_type: str) -> bytes:
-    header = Message()
-    header["content-type"] = content_type
-    boundary = header.get_param("boundary")
-    if header.get_content_type() != "multipart/form-data" or not isinstance(boundary, str):
+    kind, options = parse_options_header(content_type)
+    if kind != b"multipart/form-data" or not options.get(b"boundary"):
         raise InvalidInput("A form with a file is sent as multipart/form-data. Use the forms of the console.")
-    if not _BOUNDARY.fullmatch(boundary):
-        raise InvalidInput(_UNREADABLE)
-    return b"\r\n--" + boundary.encode()
+    return options[b"boundary"]
 
 
 def _parts(body: bytes, boundary: bytes) -> tuple[Form, dict[str, File]]:
-    first, *parts = (b"\r\n" + body).split(boundary)
-    if first or not parts or not parts[-1].startswith(b"--") or len(parts) > FIELDS_MAX:
-        raise InvalidInput(_UNREADABLE)
     fields: dict[str, list[str]] = {}
     files: dict[str, File] = {}
-    for part in parts[:-1]:
-        head, gap, data = part.partition(b"\r\n\r\n")
-        said = _disposition(head)
-        name, file_name = said.get_param("name", header="content-disposition"), said.get_filename()
-        if not gap or not isinstance(name, str):
+    ended = []
+
+    def field(found: multipart.Field) -> None:
+        if sum(map(len, fields.values())) == FIELDS_MAX:
             raise InvalidInput(_UNREADABLE)
-        if file_name is not None:
-            files[name] = File(file_name.rpartition("/")[2].rpartition("\\")[2], data)
-            continue
-        try:
-            fields.setdefault(name, []).append(data.decode().replace("\r\n", "\n"))
-        except UnicodeDecodeError:
-            raise InvalidInput(f"What was written in {name[:40]!r} is not UTF-8. Write it again.") from None
+        fields.setdefault(_text(found.field_name), []).append(_text(found.value).replace("\r\n", "\n"))
+
+    def file(found: multipart.File) -> None:
+        name = _text(found.file_name).rpartition("/")[2].rpartition("\\")[2]
+        found.file_object.seek(0)
+        files[_text(found.field_name)] = File(name, found.file_object.read())
+
+    limits = {"MAX_MEMORY_FILE_SIZE": BYTES_MAX}
+    try:
+        parser = multipart.FormParser(
+            "multipart/form-data", field, file, lambda: ended.append(True), boundary=boundary, config=limits
+        )
+        parser.write(body)
+    except FormParserError:
+        raise InvalidInput(_UNREADABLE) from None
+    if not ended:
+        raise InvalidInput(_UNREADABLE)
     return fields, files
 
 
-def _disposition(head: bytes) -> Message:
-    """The part's header that names it. Browsers write names in UTF-8 and quotation marks as %22."""
-    found = Message()
-    for line in head.decode("utf-8", "replace").split("\r\n"):
-        name, _, value = line.partition(":")
-        if name.strip().lower() == "content-disposition":
-            found["content-disposition"] = value.strip()
-    return found
+def _text(data: bytes | None) -> str:
+    try:
+        return (data or b"").decode()
+    except UnicodeDecodeError:
+        raise InvalidInput("What was written in this form is not UTF-8. Write it again.") from None
 
 
 async def stored(request: Request, visitor: Visitor, data: bytes, media_type: str) -> Digest:
