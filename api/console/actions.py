@@ -4,17 +4,22 @@ A refusal shows the page that the form stood on once more, with the sentence tha
 What is recorded leads on to a page that names its entry.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from api.console import forms
+from starlette.requests import Request
+
+from api.console import forms, uploads
 from api.console.forms import Form, Reader
 from api.console.page import Document
+from api.console.uploads import File
+from api.console.visitors import Visitor
 
 MUTATIONS: Final = Path(__file__).parent / "mutations"
 Answer = Mapping[str, Any]
+Brings: TypeAlias = Callable[[Request, Visitor, Form, dict[str, File]], Awaitable[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,8 @@ class Action:
     shows: str | None = None
     """A template that shows the answer at once, because it is never shown again."""
     anchor: str = ""
+    brings: Brings | None = None
+    """The form carries a file: what becomes of it, as fields of the mutation's input."""
     document: Document = field(init=False)
 
     def __post_init__(self) -> None:
@@ -59,6 +66,10 @@ def _to_approval(answer: Answer, _address: Mapping[str, str]) -> tuple[str, dict
 
 def _to_waivers(_answer: Answer, _address: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
     return "approvals", {}
+
+
+def _to_framework(answer: Answer, _address: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
+    return "framework", {"framework": answer["framework"]["name"]}
 
 
 ACTIONS: Final = (
@@ -253,5 +264,56 @@ ACTIONS: Final = (
         "policy",
         {"policy": forms.text("policy"), "environment": forms.text("environment")},
         anchor="environments",
+    ),
+    Action(
+        "import-controls",
+        "/controls",
+        "controls",
+        {
+            "framework": forms.text("framework"),
+            "title": forms.optional("title"),
+            "description": forms.optional("description"),
+            "comment": forms.text("comment"),
+        },
+        leads_to=_to_framework,
+        anchor="import",
+        brings=uploads.catalogue,
+    ),
+    Action(
+        "map-control",
+        "/controls/{framework}/{control}/mapping",
+        "control",
+        {
+            "framework": forms.text("framework"),
+            "control": forms.text("control"),
+            "requirements": forms.requirements,
+            "environments": forms.names("environments"),
+            "comment": forms.text("comment"),
+        },
+        anchor="mapping",
+    ),
+    Action(
+        "unmap-control",
+        "/controls/{framework}/{control}/unmap",
+        "control",
+        {
+            "framework": forms.text("framework"),
+            "control": forms.text("control"),
+            "requirements": lambda _form: [],
+            "comment": forms.text("comment"),
+        },
+        anchor="mapping",
+    ),
+    Action(
+        "change-organization",
+        "/settings/organization",
+        "settings",
+        {
+            "retentionDays": forms.number("days"),
+            "flowNamePattern": forms.text("pattern"),
+            "requiredTypes": forms.some("types"),
+            "public": forms.flag("public"),
+        },
+        anchor="organization",
     ),
 )

@@ -9,13 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from api.console.events import DRIFTS
+
 SOON: Final = timedelta(days=14)
 """How near an end must be to be worth a line."""
-_DRIFTS: Final = {
-    "SHADOW_CHANGE": "Shadow change",
-    "NOT_SEEN": "Deployed, but not seen running",
-    "OTHER_VERSION": "Another version runs",
-}
 _ORDER: Final = {"bad": 0, "open": 1, "none": 2}
 
 
@@ -74,21 +71,27 @@ def _environments(environments: Sequence[Mapping[str, Any]]) -> Iterator[Need]:
             )
         if each["stale"]:
             yield Need(
-                "open", "Silent:", name, "It has not reported what runs since", "environment", address, at=each["stale"]
+                "open",
+                "Silent:",
+                name,
+                "It should have reported what runs by",
+                "environment",
+                address,
+                at=each["stale"],
             )
         for drift in each["drift"]:
-            what = f"{_DRIFTS.get(drift['kind'], drift['kind'])} in {name}:"
+            what = f"{DRIFTS.get(drift['kind'], drift['kind'])} in {name}:"
             yield Need("open", what, drift["name"], drift["explanation"], "environment", address, "#drift")
 
 
 def _approvals(record: Mapping[str, Any]) -> Iterator[Need]:
     for each in record["pending"]["nodes"]:
         name = f"{each['name']} to {each['environmentName']}"
-        said = f"{each['requestedFor'] or each['requestedBy']} asked"
+        said = f"{each['requestedFor'] or each['requestedBy']} asked for it"
         yield Need("open", "Approval waits:", name, said, "approval", {"id": each["id"]}, at=each["requestedAt"])
     for each in record["asked"]["nodes"]:
         name = f"{each['name'] or 'a rule'} in {each['environmentName']}"
-        said = f"{each['requestedBy']} asked: {each['reason']}"
+        said = f"{each['requestedBy']} asked for it (\u201c{each['reason']}\u201d)"
         yield Need("open", "Waiver waits:", name, said, "approvals", {}, "#waivers", each["requestedAt"])
 
 
@@ -96,7 +99,8 @@ def _waivers(waivers: Sequence[Mapping[str, Any]], now: datetime) -> Iterator[Ne
     for each in waivers:
         if datetime.fromisoformat(each["expiresAt"]) <= now + SOON:
             name = f"{each['name'] or 'a rule'} in {each['environmentName']}"
-            yield Need("open", "Waiver ends:", name, each["reason"], "approvals", {}, "#waivers", each["expiresAt"])
+            said = f"It was granted for this reason: {each['reason']}. It ends"
+            yield Need("open", "Waiver ends:", name, said, "approvals", {}, "#waivers", each["expiresAt"])
 
 
 def _notices(notices: Sequence[Mapping[str, Any]]) -> Iterator[Need]:

@@ -11,13 +11,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from api.console import cookies, forms, headers, inside, rendering
+from api.console import cookies, forms, headers, inside, rendering, uploads
 from api.console.actions import ACTIONS, Action
 from api.console.catalogue import PAGES
 from api.console.serving import context_of, fault_page, html, shown, to_sign_in
 from api.console.visitors import Visitor, visitor_of
 from api.graphql.questions import InvalidDocument
 from api.requests import request_id_of
+from record.access import rules as rights
 from record.refusals import Refusal, Unauthenticated
 
 _PAGES: Final = {page.name: page for page in PAGES}
@@ -33,19 +34,28 @@ async def do(request: Request, action: Action) -> Response:
         visitor = await visitor_of(request, request.path_params["organization"])
     except Unauthenticated:
         return to_sign_in(request)
+    files: dict[str, uploads.File] = {}
     try:
-        form = await forms.form_of(request)
+        if action.brings is None:
+            form = await forms.form_of(request)
+        else:
+            visitor.caller.require(rights.Action.WRITE)  # before its bytes are taken in
+            form, files = await uploads.form_with_file(request)
         if not cookies.is_ours(request, visitor.secret, forms.said(form, "token")):
             return fault_page(request, page, visitor, 403, _STALE)
     except Refusal as refusal:
         return fault_page(request, page, visitor, refusal.http_status, refusal.message)
     address = {name: value for name, value in request.path_params.items() if name != "organization"}
     try:
-        answer = await _recorded(request, action, visitor, action.input_of(form, address))
+        given = action.input_of(form, address)
+        if action.brings is not None:
+            given |= await action.brings(request, visitor, form, files)
+        answer = await _recorded(request, action, visitor, given)
     except Refusal as refusal:
-        answer = {"code": refusal.code, "message": refusal.message}
+        answer = {"code": refusal.code, "message": refusal.message, "field": getattr(refusal, "field", None)}
     if "message" in answer:
-        refused = {"action": action.name, "message": answer["message"]}
+        field = answer.get("field") or answer["code"]
+        refused = {"action": action.name, "message": answer["message"], "field": field}
         return await shown(request, page, visitor, refused=refused, form=form, status=422)
     return _led_on(request, action, visitor, answer, address)
 
@@ -74,7 +84,9 @@ def _led_on(
 ) -> Response:
     context = context_of(request, _PAGES[action.page], visitor)
     if action.shows is not None:
-        return html(rendering.render(action.shows, context | {"issued": answer, "title": "Shown once"}))
+        return html(
+            rendering.render(action.shows, context | {"issued": answer, "title": "Shown once", "heading": "Shown once"})
+        )
     if action.leads_to is None:
         name, given = action.page, {key: address[key] for key in rendering.names_in(_PAGES[action.page].path)}
     else:

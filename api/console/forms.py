@@ -5,6 +5,7 @@ number of its own (`once`), which becomes the idempotency key: pressing a button
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl
 
@@ -96,6 +97,33 @@ def flag(name: str) -> Reader:
 def names(name: str) -> Reader:
     """Names with commas between them, left out when there are none."""
     return lambda form: [part.strip() for part in said(form, name).split(",") if part.strip()] or None
+
+
+def some(name: str) -> Reader:
+    """Names with commas between them; none is said by an empty list."""
+    return lambda form: names(name)(form) or []
+
+
+def requirements(form: Form) -> list[dict[str, Any]]:
+    """What a control asks for: rows of attestations (name, type, flows), approvals, and policies that are ticked.
+
+    Rows that are empty are left out, so all empty takes the mapping back.
+    """
+    found: list[dict[str, Any]] = []
+    for name, kind, flows in attestation_rows(form):
+        if name or kind or flows:
+            asked = {"name": name, "type": kind, "flows": [each.strip() for each in flows.split(",") if each.strip()]}
+            found.append({"attestation": {key: value for key, value in asked.items() if value}})
+    least = number("least")(form)
+    if least:
+        found.append({"approval": {"least": least, "notAuthor": flag("notAuthor")(form)}})
+    return found + [{"policy": each} for each in form.get("policy", ()) if each.strip()]
+
+
+def attestation_rows(form: Form) -> list[tuple[str, str, str]]:
+    """The rows of attestations as they were written: name, type, flows."""
+    columns = [form.get(name, ()) for name in ("attestation", "type", "flows")]
+    return [(name.strip(), kind.strip(), flows.strip()) for name, kind, flows in zip_longest(*columns, fillvalue="")]
 
 
 def grants(form: Form) -> list[dict[str, Any]] | None:

@@ -5,11 +5,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from record.policies.service import CANDIDATE
 from record.verdicts import Status, worst
 
 _PLACE: Final = re.compile(r"line (\d+)")
 _FINGERPRINT: Final = re.compile(r"([0-9a-f]{12})\u2026")
 
+TRIED: Final = f"policy {CANDIDATE} v0"
+"""How a reason calls a policy that is not recorded."""
 _ORDER: Final = {Status.NON_COMPLIANT.value: 0, Status.INCOMPLETE.value: 1, Status.UNKNOWN.value: 2}
 
 Reason = Mapping[str, Any]
@@ -55,6 +58,14 @@ def worst_first(reasons: Sequence[Reason], most: int) -> tuple[list[Reason], int
     """The reasons that need somebody before those that do not, at most so many; and how many more there are."""
     ordered = sorted(reasons, key=lambda reason: _ORDER.get(reason["outcome"], 9))
     return ordered[:most], max(len(ordered) - most, 0)
+
+
+def named(reasons: Sequence[Reason], name: str) -> list[Reason]:
+    """The reasons of a policy that was tried, with its name in place of the one that trying gives it."""
+    return [
+        {**each, "rule": each["rule"].replace(TRIED, name, 1), "because": named(each.get("because") or (), name)}
+        for each in reasons
+    ]
 
 
 def by_subject(reasons: Iterable[Reason]) -> Callable[[Mapping[str, Any]], Reason | None]:

@@ -60,6 +60,8 @@ class Page:
     """The part of the navigation that it belongs to."""
     subject: str | None = None
     """The field of `record` without which there is no such page, with dots on the way to it."""
+    otherwise: str | None = None
+    """Another field of `record` that is enough for the page when its subject is not there."""
     rows: int = 50
     """How many a turn of the page shows."""
     newest_last: bool = False

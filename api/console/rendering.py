@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.datastructures import QueryParams
 
-from api.console import attention, forms, lines, matrix, static, timeline
+from api.console import attention, events, forms, lines, matrix, static, timeline
 from api.console.catalogue import PAGES, SECTIONS
 from api.console.page import PAGES as FOLDER
 from api.console.page import Page
@@ -46,8 +46,13 @@ def names_in(path: str) -> list[str]:
 
 
 def title_of(page: Page, address: Mapping[str, str]) -> str:
-    """The page's title with the names of its address, long digests cut."""
-    return _BRACES.sub(lambda found: short(address[found[1]], 40), page.title)
+    """The page's title with the names of its address, long ones cut."""
+    return _BRACES.sub(lambda found: clip(address[found[1]]), page.title)
+
+
+def heading_of(page: Page, address: Mapping[str, str]) -> str:
+    """The same for the page itself, where names stand whole."""
+    return _BRACES.sub(lambda found: address[found[1]], page.title)
 
 
 class Query(dict[str, str]):
@@ -151,6 +156,14 @@ def short(text: str | None, most: int = 12) -> str:
     return text if len(text) <= most else text[:most] + "\u2026"
 
 
+def clip(text: str, most: int = 60) -> str:
+    """A name with its middle left out when it is long: how it begins and how it ends tells names apart. Digests are cut."""
+    if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", text):
+        return short(text)
+    end = most // 3
+    return text if len(text) <= most else f"{text[: most - end]}\u2026{text[-end:]}"
+
+
 def line_of(rule: str) -> int | None:
     """The line of the template or policy that a rule says it stands in."""
     found = _LINE.search(rule)
@@ -176,6 +189,7 @@ _ENVIRONMENT.filters.update(showing.FILTERS)
 _ENVIRONMENT.filters.update(
     {
         "short": short,
+        "clip": clip,
         "line_of": line_of,
         "pretty": pretty,
         "first_line": first_line,
@@ -183,6 +197,7 @@ _ENVIRONMENT.filters.update(
         "narrowing": narrowing,
     }
 )
+_ENVIRONMENT.tests["containing"] = lambda text, part: part.lower() in text.lower()
 _ENVIRONMENT.globals.update(
     {
         "asset": static.address,
@@ -190,10 +205,14 @@ _ENVIRONMENT.globals.update(
         "matrix_of": matrix.matrix_of,
         "timeline_of": timeline.timeline_of,
         "needs_of": attention.needs_of,
+        "events_of": events.events_of,
+        "drifts": events.DRIFTS,
         "lines_of": lines.lines_of,
         "worst_first": lines.worst_first,
         "by_subject": lines.by_subject,
+        "named": lines.named,
         "once": forms.once,
+        "attestation_rows": forms.attestation_rows,
         "time": time_of,
     }
 )

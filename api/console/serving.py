@@ -138,7 +138,7 @@ def _answers(page: Page, told: Sequence[Told]) -> dict[str, Any]:
     first = told[0].data or {}
     record = first.get("record")
     subject = _found(record, page.subject)
-    if page.subject is not None and subject is None:
+    if page.subject is not None and subject is None and _found(record, page.otherwise) is None:
         said = [error for each in told for error in each.errors]
         raise _fault_of(said) if said else Fault(404, _nothing(page))
     return {
@@ -186,6 +186,7 @@ def context_of(request: Request, page: Page | None, visitor: Visitor) -> dict[st
         "query": Query(request.query_params),
         "moment": moment,
         "title": "" if page is None else rendering.title_of(page, address),
+        "heading": "" if page is None else rendering.heading_of(page, address),
         "links": links,
         "to": links.to,
         "place": links.entry,
@@ -203,7 +204,8 @@ def context_of(request: Request, page: Page | None, visitor: Visitor) -> dict[st
 def fault_page(request: Request, page: Page | None, visitor: Visitor, status: int, message: str) -> Response:
     """Why a page cannot be shown, in a page."""
     context = context_of(request, page, visitor)
-    context |= {"message": message, "status": status, "title": _FAULTS.get(status, _FAULTS[400])}
+    title = _FAULTS.get(status, _FAULTS[400])
+    context |= {"message": message, "status": status, "title": title, "heading": title}
     return html(rendering.render("fault.html", context), status)
 
 

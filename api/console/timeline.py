@@ -69,6 +69,7 @@ class Timeline:
     snapshots: Sequence[Mark]
     deployments: Sequence[Mark]
     judgements: Sequence[Span]
+    drift: Sequence[Span]
 
 
 def timeline_of(
@@ -76,13 +77,14 @@ def timeline_of(
     snapshots: Sequence[Mapping[str, Any]],
     deployments: Sequence[Mapping[str, Any]],
     judgements: Sequence[Mapping[str, Any]] = (),
+    drift: Sequence[Mapping[str, Any]] = (),
 ) -> Timeline | None:
-    """The strip up to `now` for snapshots, deployments and judgements as GraphQL gave them; None when there are none."""
+    """The strip up to `now` for these lists as GraphQL gave them; None when all are empty."""
     end = _instant(now)
     shots = [(_instant(each["at"]), each) for each in snapshots if each["at"] is not None]
     shipped = [(_instant(each["deployedAt"]), each) for each in deployments]
     judged = sorted([(_instant(each["instant"]), each) for each in judgements], key=lambda pair: pair[0])
-    instants = [at for at, _ in (*shots, *shipped, *judged)]
+    instants = [at for at, _ in (*shots, *shipped, *judged)] + [_instant(each["at"]) for each in drift]
     if not instants:
         return None
     begin = min(*instants, end)
@@ -110,6 +112,7 @@ def timeline_of(
             "deployments",
         ),
         judgements=_spans([(place(at), each) for at, each in judged], place(end)),
+        drift=[_drifting(each, place, end) for each in drift],
     )
 
 
@@ -119,6 +122,15 @@ def _spans(judged: Sequence[tuple[float, Mapping[str, Any]]], end: float) -> lis
         Span(x, max(round(until - x, 1), 1.5), "UNKNOWN" if each["staleSince"] else each["status"], _judged(each))
         for (x, each), until in zip(judged, ends, strict=True)
     ]
+
+
+def _drifting(event: Mapping[str, Any], place: Any, end: datetime) -> Span:
+    begin = place(_instant(event["at"]))
+    until = place(end if event["endedAt"] is None else _instant(event["endedAt"]))
+    lasts = "" if event["endedAt"] is None else f" until {event['endedAt'][:19].replace('T', ' ')} UTC"
+    return Span(
+        begin, max(round(until - begin, 1), 3.0), "INCOMPLETE", f"{event['name']}: {event['explanation']}{lasts}"
+    )
 
 
 def _judged(judgement: Mapping[str, Any]) -> str:

@@ -115,6 +115,26 @@ class Ledger:
             found = await queries.checkpoint_covering(connection, self.moment.org_id, size)
         return None if found is None else Checkpoint.of(found)
 
+    @strawberry.field(
+        description="Signed checkpoints that cover no more than this answer's size, the newest first. Each extends those after "
+        "it: verify two of them with /log/<organization>/consistency."
+    )
+    async def checkpoints(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Checkpoint]:
+        info.context.look_outside()
+        want = wanted(info, "checkpoints", first=first, after=after, last=last, before=before)
+        start, end = index_key(want.after), index_key(want.before)
+        async with info.context.record.database.connection(self.moment.org_id) as connection:
+            rows = await queries.checkpoints(
+                connection,
+                self.moment,
+                limit=want.fetch,
+                below=start,
+                above=(-1 if end is None else end) if want.backward else None,
+            )
+        return connect(rows, want, key=lambda row: row.size, node=Checkpoint.of)
+
     @strawberry.field(description="The entry at this index; null at or beyond the size.")
     async def entry(self, info: Info, index: EntryIndex) -> Entry | None:
         info.context.caller.require(Action.READ)

@@ -32,6 +32,7 @@ from api.graphql.snapshots import Snapshot, snapshot_named
 from api.graphql.trails import Trail, trail_named
 from api.graphql.verdicts import Verdict
 from api.graphql.waivers import Waiver, waiver_asked, waivers_asked
+from api.graphql.whereabouts import ABOUT_WHEREABOUTS, Whereabouts, whereabouts_of
 from record.access import queries as access
 from record.access.rules import Action
 from record.adoption.rules import Bucket
@@ -94,6 +95,10 @@ class Record:
     async def artifact(self, info: Info, fingerprint: Fingerprint) -> Artifact | None:
         whole = await whole_fingerprint(info, self.moment, fingerprint)
         return None if whole is None else await artifact_of(info, self.moment, whole)
+
+    @strawberry.field(description=ABOUT_WHEREABOUTS)
+    async def whereabouts(self, info: Info, fingerprint: Fingerprint) -> Whereabouts | None:
+        return await whereabouts_of(info, self.moment, fingerprint)
 
     @strawberry.field(description="Environments, by name: those in use, unless the archived ones are asked for, too.")
     async def environments(

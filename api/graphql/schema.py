@@ -28,7 +28,7 @@ from api.graphql.organization import OrganizationMutations
 from api.graphql.policies import PolicyMutations
 from api.graphql.record import Record, record_at
 from api.graphql.scalars import SCALARS
-from api.graphql.snapshots import SnapshotMutations
+from api.graphql.snapshot_mutations import SnapshotMutations
 from api.graphql.trails import TrailMutations
 from api.graphql.waivers import WaiverMutations
 from api.graphql.watching import entries_after

@@ -85,6 +85,10 @@ _OF_SIZE: Final = "SELECT size, root, note, signed_at FROM record.checkpoints WH
 _COVERING: Final = """
 SELECT size, root, note, signed_at FROM record.checkpoints WHERE org_id = $1 AND size >= $2 ORDER BY size LIMIT 1"""
 
+_CHECKPOINTS: Final = """
+SELECT size, root, note, signed_at FROM record.checkpoints
+WHERE org_id = $1 AND size < $2 AND size > $3 ORDER BY size {order} LIMIT $4"""
+
 _ORGANIZATION: Final = "SELECT org_id FROM ops.ledgers WHERE name = $1"
 
 _ORGANIZATIONS: Final = "SELECT org_id FROM ops.ledgers ORDER BY org_id"
@@ -169,6 +173,17 @@ async def checkpoint_covering(connection: Connection, org_id: OrgId, size: Ledge
     """The first checkpoint that covers this many entries; None while they are not yet signed."""
     row = await connection.fetchrow(_COVERING, org_id, size)
     return None if row is None else StoredCheckpoint(*row.values())
+
+
+async def checkpoints(
+    connection: Connection, moment: Moment, *, limit: int, below: int | None = None, above: int | None = None
+) -> list[StoredCheckpoint]:
+    """Signed checkpoints that cover no more than the moment's size, the newest first: below a size; or the next above one."""
+    reach = moment.size + 1 if below is None else min(below, moment.size + 1)
+    statement = _CHECKPOINTS.format(order="DESC" if above is None else "ASC")
+    rows = await connection.fetch(statement, moment.org_id, reach, -1 if above is None else above, limit)
+    found = [StoredCheckpoint(*row.values()) for row in rows]
+    return found if above is None else found[::-1]
 
 
 async def organization_named(connection: Connection, name: str) -> OrgId | None:

@@ -30,6 +30,12 @@ document.addEventListener("keydown", (event) => {
   for (const menu of menus()) { menu.open = false; menu.querySelector("summary").focus(); }
 });
 
+// Fields that the style sheet hides, because the chosen kind has no use for them, are not sent.
+const sent = (form) => {
+  for (const field of form.querySelectorAll("[data-for] input")) field.disabled = field.offsetParent === null;
+};
+for (const form of document.forms) if (form.querySelector("[data-for]")) form.addEventListener("change", () => sent(form));
+
 // A form is sent once.
 document.addEventListener("submit", (event) => {
   const form = event.target;

@@ -137,6 +137,7 @@ QUESTIONS: dict[str, Question] = {
     "ledger.newest_checkpoint": lambda c, m, k: ledger.newest_checkpoint(c, m.org_id),
     "ledger.checkpoint_of": lambda c, m, k: ledger.checkpoint_of(c, m.org_id, k.size),
     "ledger.checkpoint_covering": lambda c, m, k: ledger.checkpoint_covering(c, m.org_id, k.size),
+    "ledger.checkpoints": lambda c, m, k: ledger.checkpoints(c, m, limit=10),
     "judgements.page": lambda c, m, k: judgements.page(c, m, k.environment.environment_id, limit=9),
     "judgements.lately": lambda c, m, k: judgements.lately(c, m, limit=9),
     "judgements.of_snapshots": lambda c, m, k: judgements.of_snapshots(c, m, [(k.environment.environment_id, 1)]),

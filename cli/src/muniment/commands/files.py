@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 
 from muniment.commands import shared
 from muniment.exits import BadUsage
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from muniment.context import Context
     from muniment.evidence import File
 
-TEXT_BYTES_MAX = 1_000_000
+TEXT_LENGTH_MAX = 1_000_000
 
 
 def text_of(path: str) -> str:
@@ -27,15 +26,17 @@ def text_of(path: str) -> str:
 
     try:
         if path == "-":
-            return sys.stdin.read(TEXT_BYTES_MAX)
-        if os.path.getsize(path) > TEXT_BYTES_MAX:
-            raise BadUsage(f"{path} is longer than {TEXT_BYTES_MAX} bytes. Attach it as evidence instead.")
-        with open(path, encoding="utf-8-sig") as file:
-            return file.read()
+            text = sys.stdin.read(TEXT_LENGTH_MAX + 1)
+        else:
+            with open(path, encoding="utf-8-sig") as file:
+                text = file.read(TEXT_LENGTH_MAX + 1)
     except OSError as error:
         raise unreadable(path, error) from None
     except UnicodeDecodeError:
         raise BadUsage(f"{path} is not UTF-8 text. Write it as UTF-8.") from None
+    if len(text) > TEXT_LENGTH_MAX:
+        raise BadUsage(f"{path} is longer than {TEXT_LENGTH_MAX} characters. Attach it as evidence instead.")
+    return text
 
 
 def json_of(path: str) -> Any:
