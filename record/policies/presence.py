@@ -2,7 +2,7 @@
 
 It stands above queries of several nouns and below nobody's service, so that a page of environments is judged with as many
 statements as one. The number of statements depends neither on how many artifacts run nor on how many
-approvals and waivers there are.
+approvals and waivers there are; every thousand trails that know the artifacts cost one more.
 """
 
 import asyncio
