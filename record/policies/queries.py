@@ -220,8 +220,9 @@ What nobody asks about is left out, and trails go by their place among those ask
 made into an object of Python's. The commit matters to what is attested ahead of its artifact only."""
 
 _COUNT_MAX = 10**15
-_TRAILS_AT_ONCE = 1_000
-"""While PostgreSQL looks into so many trails, what it found in the ones before is made into facts."""
+_PORTION_LEAST = 1_000
+_PORTIONS_MOST = 4
+"""While PostgreSQL looks into one portion of many trails, what it found in the one before is made into facts."""
 
 
 async def facts_about(
@@ -232,7 +233,7 @@ async def facts_about(
     counted: Collection[str] = (),
     dated: Collection[str] = (),
 ) -> list[ArtifactFacts]:
-    """What trails say of artifacts, in the order asked: two statements, and another for every further thousand trails.
+    """What trails say of artifacts, in the order asked: two statements; from thousands of trails on five, however many they are.
 
     `counted` and `dated` are the types of attestations whose counts and instants are wanted (`forms.Policy.counted_types`,
     `dated_types`). What an artifact is called where it runs, its approvals, waivers and runs are others' to add; it has the name
@@ -244,8 +245,9 @@ async def facts_about(
     wanted = sorted(dated), "*" in dated, sorted(counted), "*" in counted
     found = _Found()
     work: Callable[[], None] = partial(found.read_reports, reports)
-    for begin in range(0, len(trails), _TRAILS_AT_ONCE):
-        some = trails[begin : begin + _TRAILS_AT_ONCE]
+    portion = max(_PORTION_LEAST, -(-len(trails) // _PORTIONS_MOST))
+    for begin in range(0, len(trails), portion):
+        some = trails[begin : begin + portion]
         if len(some) == len(trails):  # where there is little to do, as for a gate, a task costs more than it gains
             work()
             rows = await connection.fetch(_RECORDED, moment.org_id, moment.size, some, *wanted)

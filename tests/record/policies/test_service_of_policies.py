@@ -223,7 +223,7 @@ async def test_facts_are_the_same_in_whatever_portions_trails_are_read(
 
     async with acme.record.database.connection(acme.org_id) as connection:
         at_once = await queries.facts_about(connection, moment, FINGERPRINTS, dated={"*"})
-        monkeypatch.setattr(queries, "_TRAILS_AT_ONCE", 1)
+        monkeypatch.setattr(queries, "_PORTION_LEAST", 1)
         one_by_one = await queries.facts_about(connection, moment, FINGERPRINTS, dated={"*"})
 
     assert one_by_one == at_once
