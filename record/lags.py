@@ -14,7 +14,7 @@ from record.jobs import queries as jobs
 from record.jobs import service
 from record.jobs.queries import Overdue
 from record.judgements import progress
-from record.ledger.lag import LAGGING_LEDGERS_MAX, Lag, signing_lag, waiting_since
+from record.ledger.lag import LAGGING_LEDGERS_MAX, Lag, longest_wait, signing_lag
 from record.notices.rules import JOB as DELIVERY
 
 KINDS: Final = (service.ARCHIVE, DELIVERY)
@@ -61,13 +61,13 @@ async def lags(database: Database, *, now: datetime) -> Lags:
         telling, behind_in_telling = await _behind(connection, _TELLING)
         due_at = await progress.oldest_due(connection, now)
         overdue = {each.kind: each for each in await jobs.overdue(connection)}
-    seconds = await _longest(database, behind_in_judging, now)
+    seconds = await longest_wait(database, behind_in_judging, now)
     if due_at is not None:
         seconds = max(seconds, (now - due_at).total_seconds())
     return Lags(
         await signing_lag(database, now=now),
         Behind(judging, seconds),
-        Behind(telling, await _longest(database, behind_in_telling, now)),
+        Behind(telling, await longest_wait(database, behind_in_telling, now)),
         {kind: overdue.get(kind, Overdue(kind, 0, 0.0)) for kind in KINDS},
     )
 
@@ -77,8 +77,3 @@ async def _behind(connection: Connection, of: str) -> tuple[int, list[tuple[OrgI
     entries: int = await connection.fetchval(_ENTRIES.format(of=of))
     rows = await connection.fetch(_BEHIND.format(of=of), LAGGING_LEDGERS_MAX) if entries else []
     return entries, [(row["org_id"], row["reached"]) for row in rows]
-
-
-async def _longest(database: Database, behind: list[tuple[OrgId, int]], now: datetime) -> float:
-    since = [await waiting_since(database, org_id, index) for org_id, index in behind]
-    return max([0.0, *((now - at).total_seconds() for at in since if at is not None)])

@@ -1,5 +1,6 @@
 """How far signing is behind. Reads `ops`, and one entry of each ledger that waits longest."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -37,9 +38,8 @@ async def signing_lag(database: Database, *, now: datetime) -> Lag:
     async with database.operations() as connection:
         row = await connection.fetchrow(_TOTALS)
         behind = await connection.fetch(_BEHIND, LAGGING_LEDGERS_MAX)
-    oldest = [await waiting_since(database, each["org_id"], each["signed_size"]) for each in behind]
-    seconds = max(((now - since).total_seconds() for since in oldest if since is not None), default=0.0)
-    return Lag(row["entries"], row["unsigned"], max(seconds, 0.0))
+    seconds = await longest_wait(database, [(each["org_id"], each["signed_size"]) for each in behind], now)
+    return Lag(row["entries"], row["unsigned"], seconds)
 
 
 async def ping(connection: Connection) -> None:
@@ -47,8 +47,12 @@ async def ping(connection: Connection) -> None:
     await connection.execute("SELECT 1")
 
 
-async def waiting_since(database: Database, org_id: OrgId, index: int) -> datetime | None:
-    """When the entry of this index was recorded; None when there is none."""
-    async with database.connection(org_id) as connection:
-        since: datetime | None = await connection.fetchval(_WAITING_SINCE, org_id, index)
-    return since
+async def longest_wait(database: Database, behind: Sequence[tuple[OrgId, int]], now: datetime) -> float:
+    """For how many seconds the oldest of these entries has waited, each given by its ledger and index: a statement for each."""
+    longest = 0.0
+    for org_id, index in behind:
+        async with database.connection(org_id) as connection:
+            since: datetime | None = await connection.fetchval(_WAITING_SINCE, org_id, index)
+        if since is not None:
+            longest = max(longest, (now - since).total_seconds())
+    return longest
