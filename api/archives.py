@@ -14,22 +14,21 @@ from starlette.routing import Route
 from api import downloads
 from api.downloads import Item
 from api.identity import identify
+from api.recognising import decided_again
 from record.archives import service
 from record.archives.queries import Archive
 from record.archives.rules import ArchiveKind
 from record.ids import ArchiveId
-from record.ledger.append import AccessChanged
 from record.record import Record
-from record.refusals import NotFound, Unavailable
-
-ATTEMPTS: Final = 3
+from record.refusals import NotFound
 
 
 async def get(request: Request) -> Response:
     """The archive's file."""
     archive_id = _checked(request.path_params["archive_id"])
     record: Record = request.app.state.record
-    for _ in range(ATTEMPTS):
+
+    async def attempt(_: bool) -> Item:
         caller = await identify(request)
         archive, outcome = await service.finished(record, caller, archive_id)
         item = Item(
@@ -40,14 +39,12 @@ async def get(request: Request) -> Response:
             name=_name(archive),
             media_type="application/zip",
         )
-        try:
-            if _takes_bytes(request, item):
-                is_resumed = _starts_beyond(request, item)
-                await service.note_download(record, caller, archive, outcome, is_resumed=is_resumed)
-        except AccessChanged:
-            continue
-        return await downloads.answer(request, record.vault, item)
-    raise Unavailable("Who may do what in this organization is changing right now. Try again in a moment.")
+        if _takes_bytes(request, item):
+            is_resumed = _starts_beyond(request, item)
+            await service.note_download(record, caller, archive, outcome, is_resumed=is_resumed)
+        return item
+
+    return await downloads.answer(request, record.vault, await decided_again(attempt))
 
 
 ROUTES: Final = [Route("/archives/{archive_id}.zip", get, methods=["GET"])]

@@ -20,8 +20,9 @@ from starlette.routing import Route
 from api import downloads
 from api.downloads import Item
 from api.identity import identify
+from api.recognising import decided_again
 from api.requests import JSON, ClientGone
-from record.access.rules import Action, Caller
+from record.access.rules import Action
 from record.evidence import service
 from record.evidence.queries import Evidence
 from record.ids import Digest, checked_digest
@@ -32,7 +33,6 @@ from record.vault import content_key
 
 IDLE_SECONDS_MAX: Final = 60.0
 """How long an upload may stand still."""
-ATTEMPTS: Final = 3
 
 
 async def put(request: Request) -> Response:
@@ -99,16 +99,13 @@ async def _record_again(
     request: Request, record: Record, digest: Digest, media_type: str | None
 ) -> tuple[Evidence, bool]:
     """The bytes are in the vault, but who may do what changed before the entry: recognise the caller anew and go on from there."""
-    for _ in range(ATTEMPTS):
-        caller: Caller = await identify(request)
+
+    async def attempt(_: bool) -> tuple[Evidence, bool]:
+        caller = await identify(request)
         stored = record.vault.read(content_key(digest), version_id=None)
-        try:
-            return await service.store(
-                record, caller, stored, expected=digest, expected_size=None, media_type=media_type
-            )
-        except AccessChanged:
-            continue
-    raise Unavailable("Who may do what in this organization is changing right now. Try again in a moment.")
+        return await service.store(record, caller, stored, expected=digest, expected_size=None, media_type=media_type)
+
+    return await decided_again(attempt)
 
 
 async def _arriving(request: Request) -> AsyncIterator[bytes]:

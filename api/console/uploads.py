@@ -16,17 +16,16 @@ from starlette.requests import Request
 
 from api.console.forms import FIELDS_MAX, Form
 from api.console.visitors import Visitor
+from api.recognising import decided_again
 from api.requests import headers_of, read_body
 from record.access.rules import Action
 from record.evidence import service
 from record.ids import Digest
-from record.ledger.append import AccessChanged
 from record.record import Record
-from record.refusals import InvalidInput, TooLarge, Unavailable
+from record.refusals import InvalidInput, TooLarge
 
 BYTES_MAX: Final = 16 * 2**20
 """The largest form with a file. NIST SP 800-53 as an OSCAL catalogue has 10 MB."""
-ATTEMPTS: Final = 3
 _UNREADABLE: Final = "This form cannot be read: its parts are not what a browser sends. Send it again."
 
 
@@ -97,18 +96,17 @@ def _text(data: bytes | None) -> str:
 async def stored(request: Request, visitor: Visitor, data: bytes, media_type: str) -> Digest:
     """Puts the bytes into the vault with the visitor's rights, as an upload through the API would."""
     record: Record = request.app.state.record
-    caller = visitor.caller
     digest = Digest(hashlib.sha256(data).hexdigest())
-    for _ in range(ATTEMPTS):
+
+    async def attempt(again: bool) -> Digest:
+        caller = (await visitor.again()).caller if again else visitor.caller
         caller.require(Action.WRITE)
-        try:
-            await service.store(
-                record, caller, _whole(data), expected=digest, expected_size=len(data), media_type=media_type
-            )
-            return digest
-        except AccessChanged:
-            caller = (await visitor.again()).caller
-    raise Unavailable("Who may do what in this organization is changing right now. Try again in a moment.")
+        await service.store(
+            record, caller, _whole(data), expected=digest, expected_size=len(data), media_type=media_type
+        )
+        return digest
+
+    return await decided_again(attempt)
 
 
 async def _whole(data: bytes) -> AsyncIterator[bytes]:

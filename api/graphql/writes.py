@@ -17,18 +17,18 @@ from uuid import UUID
 import strawberry
 
 from api.graphql.context import Info
+from api.recognising import decided_again
 from muniment.proof import canonical
 from record.access.rules import Caller
 from record.clock import to_rfc3339
-from record.ledger.append import AccessChanged, AlreadyRecorded
+from record.ledger.append import AlreadyRecorded
 from record.ledger.entries import Idempotency, Receipt
-from record.refusals import InvalidInput, NameTaken, Unavailable
+from record.refusals import InvalidInput, NameTaken
 
 Write: TypeAlias = Callable[[Caller, Idempotency | None], Awaitable[Receipt]]
 Showing: TypeAlias = Callable[[Caller, Idempotency | None], Awaitable[tuple[Receipt, str | None]]]
 
 KEY_LENGTH_MAX: Final = 255
-ATTEMPTS: Final = 3
 
 
 async def perform(info: Info, write: Write, *, input: object, key: str | None) -> Receipt:  # noqa: A002
@@ -95,17 +95,18 @@ def plain(value: Any) -> Any:
 
 async def _attempt(info: Info, write: Write, once: Idempotency | None) -> Receipt:
     context = info.context
-    for attempt in range(ATTEMPTS):
-        try:
-            return await write(context.caller, once)
-        except AccessChanged:
-            if attempt + 1 < ATTEMPTS:
-                context.renew(await context.recognise_again())
-        except AlreadyRecorded as error:
-            raise NameTaken(
-                "Something else was recorded under that name at the same moment. Look at what is there, then try again."
-            ) from error
-    raise Unavailable("Who may do what in this organization is changing right now. Try again in a moment.")
+
+    async def attempt(again: bool) -> Receipt:
+        if again:
+            context.renew(await context.recognise_again())
+        return await write(context.caller, once)
+
+    try:
+        return await decided_again(attempt)
+    except AlreadyRecorded as error:
+        raise NameTaken(
+            "Something else was recorded under that name at the same moment. Look at what is there, then try again."
+        ) from error
 
 
 def _checked(key: str) -> str:
