@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from record.database import Connection
 from record.ids import Digest, EntryIndex, OrgId, PrincipalId
@@ -42,16 +43,23 @@ FROM record.evidence WHERE org_id = $1 AND entry_index < $2 AND digest = ANY($3:
 
 async def by_digests(connection: Connection, moment: Moment, digests: Sequence[Digest]) -> list[Evidence | None]:
     """Evidence in the order asked; None for digests that this organization has not stored."""
-    rows = await connection.fetch(_BY_DIGESTS, moment.org_id, moment.size, digests)
+    return _in_order(digests, await connection.fetch(_BY_DIGESTS, moment.org_id, moment.size, digests))
+
+
+def _in_order(digests: Sequence[Digest], rows: Sequence[Any]) -> list[Evidence | None]:
     found = {row["digest"]: Evidence(**row) for row in rows}
     return [found.get(digest) for digest in digests]
 
 
+_IN_FLOWS = """EXISTS (
+  SELECT FROM record.attestation_evidence e JOIN record.attestations a USING (org_id, entry_index)
+  WHERE e.org_id = $1 AND e.digest = evidence.digest AND e.entry_index < $2 AND a.flow = ANY({flows}::text[]))"""
+"""Whether some attestation in one of these flows names it: who may read the flow may read the evidence."""
+
 _ATTACHABLE = f"""{_BY_DIGESTS} AND (
     stored_by = $4
     OR EXISTS (SELECT 1 FROM ops.evidence_uploads u WHERE u.org_id = $1 AND u.digest = evidence.digest AND u.principal_id = $5)
-    OR EXISTS (SELECT 1 FROM record.attestation_evidence e JOIN record.attestations a USING (org_id, entry_index)
-               WHERE e.org_id = $1 AND e.digest = evidence.digest AND e.entry_index < $2 AND a.flow = ANY($6::text[])))"""
+    OR {_IN_FLOWS.format(flows="$6")})"""
 
 
 async def attachable(
@@ -67,8 +75,7 @@ async def attachable(
     rows = await connection.fetch(
         _ATTACHABLE, moment.org_id, moment.size, digests, principal, principal_id, sorted(readable)
     )
-    found = {row["digest"]: Evidence(**row) for row in rows}
-    return [found.get(digest) for digest in digests]
+    return _in_order(digests, rows)
 
 
 _NOTE_UPLOAD = """
@@ -98,11 +105,9 @@ async def attached_to(
     return [found.get(index, []) for index in attestations]
 
 
-_AMONG = """
-SELECT digest FROM record.evidence s WHERE org_id = $1 AND entry_index < $2 AND digest = ANY($3::text[])
-AND ($4::text[] IS NULL OR EXISTS (
-  SELECT FROM record.attestation_evidence e JOIN record.attestations a USING (org_id, entry_index)
-  WHERE e.org_id = $1 AND e.digest = s.digest AND e.entry_index < $2 AND a.flow = ANY($4)))"""
+_AMONG = f"""
+SELECT digest FROM record.evidence WHERE org_id = $1 AND entry_index < $2 AND digest = ANY($3::text[])
+AND ($4::text[] IS NULL OR {_IN_FLOWS.format(flows="$4")})"""
 
 
 async def among(
