@@ -13,9 +13,18 @@ OTHER_CORE: Final = _CORES[1] if len(_CORES) > 1 else None
 
 def pin(pid: int, core: int | None) -> None:
     """Keeps a process, its threads and its children on one core."""
-    if core is None:
-        return
     process = psutil.Process(pid)
     for each in (process, *process.children(recursive=True)):
-        for thread in each.threads():
-            os.sched_setaffinity(thread.id, {core})
+        _keep(each, core)
+
+
+def pin_this_process(core: int | None) -> None:
+    """Keeps this process and its threads on one core, but not its children, which are the servers."""
+    _keep(psutil.Process(), core)
+
+
+def _keep(process: psutil.Process, core: int | None) -> None:
+    if core is None:
+        return
+    for thread in process.threads():
+        os.sched_setaffinity(thread.id, {core})

@@ -7,7 +7,6 @@ turns with the floor or with a small ledger.
 import asyncio
 import gc
 import json
-import os
 import random
 import time
 from collections.abc import Iterable
@@ -19,7 +18,7 @@ from api.server import GC_THRESHOLD
 from benchmarks import content, places, questions
 from benchmarks.content import Organization
 from benchmarks.load import Load
-from benchmarks.pinning import SERVER_CORE, pin
+from benchmarks.pinning import SERVER_CORE, pin_this_process
 from benchmarks.reads import against_rows
 from benchmarks.rig import House, Rig
 from benchmarks.turns import Contender, Figure, Options, Outcome, in_turns, per_second
@@ -89,7 +88,7 @@ PAGES: Final = """query Pages($after: String) { record { environment(name: "prod
 async def measure(rig: Rig, options: Options) -> Outcome:
     """All cases."""
     outcome = Outcome([], {})
-    pin(os.getpid(), SERVER_CORE)
+    pin_this_process(SERVER_CORE)
     house = rig.house("runtime")
     async with house.record() as record:
         owner = await places.organization(record)
