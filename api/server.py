@@ -15,7 +15,9 @@ from starlette.applications import Starlette
 
 from record.settings import Settings
 
-GC_THRESHOLD: Final = (20_000, 50, 100)
+GC_THRESHOLD: Final = (20_000, 5, 100)
+"""Seldom, because requests leave no circles behind, and looking at ten thousands of objects that are in use takes a while. Not so
+seldom that a collection stops everybody for long: templates leave some."""
 
 
 class Server(uvicorn.Server):

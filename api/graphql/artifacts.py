@@ -87,7 +87,7 @@ class ArtifactInTrail:
     async def attestations(self, info: Info) -> list[Attestation]:
         loaders = loaders_at(info, self.moment)
         rows = await loaders.attestations_of_trails.load(self.row.trail_id)
-        facts = loaders.facts_at_hand(self.row.trail_id) or await loaders.facts.load(self.row.trail_id)
+        facts = loaders.reading.facts_at_hand(self.row.trail_id) or await loaders.facts.load(self.row.trail_id)
         reaching = rules.about(rules.open_docket(facts, now=self.moment.instant), _fact(self.row))
         about_it = {fact.entry_index for fact in reaching}
         return [Attestation.of(row, self.moment) for row in rows if row.entry_index in about_it]
@@ -115,7 +115,7 @@ class ArtifactInTrail:
 def _verdict(info: Info, reports: Sequence[queries.ArtifactReport], moment: Moment) -> Verdict | Awaitable[Verdict]:
     """The worst over these reports of one artifact; at once when what is known of their trails was read ahead."""
     loaders = loaders_at(info, moment)
-    at_hand = [facts for report in reports if (facts := loaders.facts_at_hand(report.trail_id)) is not None]
+    at_hand = [facts for report in reports if (facts := loaders.reading.facts_at_hand(report.trail_id)) is not None]
     if len(at_hand) == len(reports):
         return _judged(info, reports, at_hand, moment)
     return _later_judged(info, reports, moment)

@@ -165,7 +165,22 @@ def refusal_in(error: BaseException | None) -> refusals.Refusal | None:
 
 def shown(errors: Sequence[GraphQLError], *, request_id: str) -> list[GraphQLError]:
     """What a stranger may see of these errors: refusals and faults of the question whole, faults of ours by number."""
-    return [_shown(error, request_id) for error in errors]
+    answers = [_shown(error, request_id) for error in errors]
+    for error in errors:
+        _let_go(error)
+    return answers
+
+
+def _let_go(error: GraphQLError) -> None:
+    """Takes from an error, and from all that led to it, the way on which it was raised: that way holds the error, in a circle."""
+    met: list[BaseException | None] = [error]
+    known: set[int] = set()
+    while met:
+        each = met.pop()
+        if each is not None and id(each) not in known:
+            known.add(id(each))
+            each.__traceback__ = None
+            met += (each.__cause__, each.__context__, getattr(each, "original_error", None))
 
 
 def _shown(error: GraphQLError, request_id: str) -> GraphQLError:

@@ -21,6 +21,7 @@ from graphql import (
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLResolveInfo,
+    GraphQLResolveInfoHelpers,
     GraphQLSchema,
     OperationType,
 )
@@ -78,6 +79,18 @@ class ShortExecutor(Executor[None]):
         self._root_type = plan.root_type
         self._selections = plan.selections
         self._relevant_sub_fields = self._selections.subfields
+
+    @property
+    def async_helpers(self) -> GraphQLResolveInfoHelpers:
+        """Made for each info: an executor that kept them would be kept by them, and with it all that a request has read.
+
+        What is left in circles waits for the garbage collector, which then stops everybody for most of a second.
+        """
+        return GraphQLResolveInfoHelpers(gather=self.gather_async_work, track=self.track_async_work)
+
+    @async_helpers.setter
+    def async_helpers(self, _: GraphQLResolveInfoHelpers) -> None:
+        """graphql-core gives them once."""
 
     async def execute(self) -> ExecutionResult:
         """Its result, with the errors of its fields."""

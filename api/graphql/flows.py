@@ -56,7 +56,7 @@ class Flow(Node):
     async def trail(self, info: Info, name: str) -> Trail | None:
         async with info.context.record.database.connection(self.moment.org_id) as connection:
             row = await trails.by_name(connection, self.moment, self.row.name, name)
-            await loaders_at(info, self.moment).read_ahead(connection, [] if row is None else [row])
+            await loaders_at(info, self.moment).reading.ahead(connection, [] if row is None else [row])
         return None if row is None else Trail.of(row, self.moment)
 
     @strawberry.field(description="Its trails, the last begun first.")

@@ -35,41 +35,11 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class _Batched(Generic[K, V]):
-    """A loader of `Loaders`, made when it is first asked for: there are more of them than one request needs."""
-
-    def __init__(self, query: Callable[["Loaders", Connection, list[K]], Awaitable[list[V]]]) -> None:
-        self._query = query
-
-    def __set_name__(self, _owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, loaders: "Loaders", _owner: type) -> DataLoader[K, V]:
-        async def load(keys: list[K]) -> list[V]:
-            async with loaders.record.database.connection(loaders.moment.org_id) as connection:
-                return await self._query(loaders, connection, keys)
-
-        loader: DataLoader[K, V] = DataLoader(load)
-        loaders.__dict__[self._name] = loader  # found there from now on
-        return loader
-
-
-def _by(query: Callable[[Connection, Moment, list[K]], Awaitable[list[V]]]) -> _Batched[K, V]:
-    """A loader that asks this and nothing else."""
-    return _Batched(lambda loaders, connection, keys: query(connection, loaders.moment, keys))
-
-
-class Loaders:
-    """One loader per question. Strangers' rows read as absent: queries and row-level security see to it."""
+class Reading:
+    """What a request reads at a moment. Strangers' rows read as absent: queries and row-level security see to it."""
 
     def __init__(
-        self,
-        record: Record,
-        moment: Moment,
-        readable: frozenset[str] | None,
-        *,
-        judging: bool,
-        wording: bool,
+        self, record: Record, moment: Moment, readable: frozenset[str] | None, *, judging: bool, wording: bool
     ) -> None:
         self.record = record
         self.moment = moment
@@ -78,6 +48,92 @@ class Loaders:
         self._wording = wording
         self._known_facts: dict[TrailId, TrailFacts] = {}
         self._known_trails: dict[TrailId, trail_queries.Trail] = {}
+
+    async def trails(self, connection: Connection, ids: list[TrailId]) -> list[trail_queries.Trail | None]:
+        found = await trail_queries.by_ids(connection, self.moment, ids)
+        self._known_trails |= {trail.trail_id: trail for trail in found if trail is not None}
+        return found
+
+    async def pages_of_trails(
+        self, connection: Connection, asked: list[trail_queries.Stretch]
+    ) -> list[list[trail_queries.Trail]]:
+        found = await trail_queries.pages(connection, self.moment, asked)
+        await self.ahead(connection, [trail for page in found for trail in page])
+        return found
+
+    async def facts(self, connection: Connection, ids: list[TrailId]) -> list[TrailFacts]:
+        unknown = [trail_id for trail_id in ids if trail_id not in self._known_trails]
+        if unknown:
+            for trail in await trail_queries.by_ids(connection, self.moment, unknown):
+                if trail is not None:
+                    self._known_trails[trail.trail_id] = trail
+        known = [self._known_trails[trail_id] for trail_id in ids]
+        return await trail_queries.facts_of(connection, self.moment, known, worded=self._wording)
+
+    async def reports(
+        self, connection: Connection, fingerprints: list[Fingerprint]
+    ) -> list[list[artifact_queries.ArtifactReport]]:
+        found = await artifact_queries.reports_of(connection, self.moment, fingerprints, readable=self._readable)
+        ids = list({report.trail_id: None for reports in found for report in reports})
+        if self._judging and ids:
+            self._known_facts |= zip(ids, await self.facts(connection, ids), strict=True)
+        return found
+
+    async def keys_of(self, connection: Connection, ids: list[PrincipalId]) -> list[list[access_queries.Key]]:
+        found: dict[PrincipalId, list[access_queries.Key]] = {principal_id: [] for principal_id in ids}
+        for key in await access_queries.keys(connection, self.moment, principals=ids):
+            found[key.principal_id].append(key)
+        return [found[principal_id] for principal_id in ids]
+
+    async def last_uses(self, connection: Connection, ids: list[KeyId]) -> list[datetime | None]:
+        return await access_queries.last_uses(connection, self.moment.org_id, ids)
+
+    async def ahead(self, connection: Connection, known: Sequence[trail_queries.Trail]) -> None:
+        """What verdicts on these trails need, read on a connection that is there already; if the question names verdicts.
+
+        Then a verdict waits for nothing: fifty that wait cost more than fifty that are reached.
+        """
+        self._known_trails |= {trail.trail_id: trail for trail in known}
+        if self._judging:
+            facts = await trail_queries.facts_of(connection, self.moment, known, worded=self._wording)
+            self._known_facts |= zip((trail.trail_id for trail in known), facts, strict=True)
+
+    def facts_at_hand(self, trail_id: TrailId) -> TrailFacts | None:
+        """What was read ahead; otherwise `Loaders.facts` has to be asked."""
+        return self._known_facts.get(trail_id)
+
+
+class _Batched(Generic[K, V]):
+    """A loader of `Loaders`, made when it is first asked for: there are more of them than one request needs."""
+
+    def __init__(self, query: Callable[[Reading, Connection, list[K]], Awaitable[list[V]]]) -> None:
+        self._query = query
+
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, loaders: "Loaders", _owner: type) -> DataLoader[K, V]:
+        reading, query = loaders.reading, self._query  # and not `loaders`: what a request made has to go when it ends
+
+        async def load(keys: list[K]) -> list[V]:
+            async with reading.record.database.connection(reading.moment.org_id) as connection:
+                return await query(reading, connection, keys)
+
+        loader: DataLoader[K, V] = DataLoader(load)
+        loaders.__dict__[self._name] = loader  # found there from now on
+        return loader
+
+
+def _by(query: Callable[[Connection, Moment, list[K]], Awaitable[list[V]]]) -> _Batched[K, V]:
+    """A loader that asks this and nothing else."""
+    return _Batched(lambda reading, connection, keys: query(connection, reading.moment, keys))
+
+
+class Loaders:
+    """One loader per question, and what they read."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
 
     flows = _by(flow_queries.by_ids)
     attestations_of_trails = _by(attestation_queries.by_trails)
@@ -98,68 +154,12 @@ class Loaders:
     snapshots_judged = _by(presence.snapshots_judged)
     entries = _by(ledger_queries.entries_at)
     judgements_of_snapshots = _by(judgement_queries.of_snapshots)
-
-    @_Batched
-    async def trails(self, connection: Connection, ids: list[TrailId]) -> list[trail_queries.Trail | None]:
-        found = await trail_queries.by_ids(connection, self.moment, ids)
-        self._known_trails |= {trail.trail_id: trail for trail in found if trail is not None}
-        return found
-
-    @_Batched
-    async def pages_of_trails(
-        self, connection: Connection, asked: list[trail_queries.Stretch]
-    ) -> list[list[trail_queries.Trail]]:
-        found = await trail_queries.pages(connection, self.moment, asked)
-        await self.read_ahead(connection, [trail for page in found for trail in page])
-        return found
-
-    @_Batched
-    async def facts(self, connection: Connection, ids: list[TrailId]) -> list[TrailFacts]:
-        return await self._facts(connection, ids)
-
-    @_Batched
-    async def reports(
-        self, connection: Connection, fingerprints: list[Fingerprint]
-    ) -> list[list[artifact_queries.ArtifactReport]]:
-        found = await artifact_queries.reports_of(connection, self.moment, fingerprints, readable=self._readable)
-        ids = list({report.trail_id: None for reports in found for report in reports})
-        if self._judging and ids:
-            self._known_facts |= zip(ids, await self._facts(connection, ids), strict=True)
-        return found
-
-    @_Batched
-    async def keys_of(self, connection: Connection, ids: list[PrincipalId]) -> list[list[access_queries.Key]]:
-        found: dict[PrincipalId, list[access_queries.Key]] = {principal_id: [] for principal_id in ids}
-        for key in await access_queries.keys(connection, self.moment, principals=ids):
-            found[key.principal_id].append(key)
-        return [found[principal_id] for principal_id in ids]
-
-    @_Batched
-    async def last_uses(self, connection: Connection, ids: list[KeyId]) -> list[datetime | None]:
-        return await access_queries.last_uses(connection, self.moment.org_id, ids)
-
-    async def read_ahead(self, connection: Connection, known: Sequence[trail_queries.Trail]) -> None:
-        """What verdicts on these trails need, read on a connection that is there already; if the question names verdicts.
-
-        Then a verdict waits for nothing: fifty that wait cost more than fifty that are reached.
-        """
-        self._known_trails |= {trail.trail_id: trail for trail in known}
-        if self._judging:
-            facts = await trail_queries.facts_of(connection, self.moment, known, worded=self._wording)
-            self._known_facts |= zip((trail.trail_id for trail in known), facts, strict=True)
-
-    def facts_at_hand(self, trail_id: TrailId) -> TrailFacts | None:
-        """What was read ahead; otherwise `facts` has to be asked."""
-        return self._known_facts.get(trail_id)
-
-    async def _facts(self, connection: Connection, ids: list[TrailId]) -> list[TrailFacts]:
-        unknown = [trail_id for trail_id in ids if trail_id not in self._known_trails]
-        if unknown:
-            for trail in await trail_queries.by_ids(connection, self.moment, unknown):
-                if trail is not None:
-                    self._known_trails[trail.trail_id] = trail
-        known = [self._known_trails[trail_id] for trail_id in ids]
-        return await trail_queries.facts_of(connection, self.moment, known, worded=self._wording)
+    trails = _Batched(Reading.trails)
+    pages_of_trails = _Batched(Reading.pages_of_trails)
+    facts = _Batched(Reading.facts)
+    reports = _Batched(Reading.reports)
+    keys_of = _Batched(Reading.keys_of)
+    last_uses = _Batched(Reading.last_uses)
 
 
 def loaders_at(info: Info, moment: Moment) -> Loaders:
@@ -171,10 +171,12 @@ def loaders_at(info: Info, moment: Moment) -> Loaders:
     loaders: Loaders | None = context.loaders.get(at)
     if loaders is None:
         loaders = context.loaders[at] = Loaders(
-            context.record,
-            moment,
-            context.caller.readable_flows(),
-            judging="verdict" in context.operation.field_names,
-            wording="reasons" in context.operation.field_names,
+            Reading(
+                context.record,
+                moment,
+                context.caller.readable_flows(),
+                judging="verdict" in context.operation.field_names,
+                wording="reasons" in context.operation.field_names,
+            )
         )
     return loaders

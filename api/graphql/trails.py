@@ -81,7 +81,7 @@ class Trail(Node):
         description="Whether everything that it must contain is there and compliant, and why.", graphql_type=Verdict
     )
     def verdict(self, info: Info) -> Verdict | Awaitable[Verdict]:
-        facts = loaders_at(info, self.moment).facts_at_hand(self.row.trail_id)
+        facts = loaders_at(info, self.moment).reading.facts_at_hand(self.row.trail_id)
         return self._later_judged(info) if facts is None else self._judged(info, facts)
 
     async def _later_judged(self, info: Info) -> Verdict:
@@ -96,7 +96,7 @@ class Trail(Node):
     )
     async def requirements(self, info: Info) -> list[TrailRequirement]:
         loaders = loaders_at(info, self.moment)
-        facts = loaders.facts_at_hand(self.row.trail_id) or await loaders.facts.load(self.row.trail_id)
+        facts = loaders.reading.facts_at_hand(self.row.trail_id) or await loaders.facts.load(self.row.trail_id)
         examined = rules.examine_trail(facts, now=self.moment.instant)
         info.context.expires(examined.holds_until())
         return [TrailRequirement.of(each) for each in examined.requirements()]
@@ -144,7 +144,7 @@ async def trail_named(info: Info, moment: Moment, flow: str, name: str) -> Trail
         return None
     async with info.context.record.database.connection(moment.org_id) as connection:
         row = await queries.by_name(connection, moment, flow, name)
-        await loaders_at(info, moment).read_ahead(connection, [] if row is None else [row])
+        await loaders_at(info, moment).reading.ahead(connection, [] if row is None else [row])
     return None if row is None else Trail.of(row, moment)
 
 
