@@ -3,21 +3,16 @@
 uvicorn waits for open connections, and a subscription never ends by itself; so the application is told first.
 """
 
-import gc
 import signal
 import socket
 import sys
 from types import FrameType
-from typing import Final
 
 import uvicorn
 from starlette.applications import Starlette
 
+from record import garbage
 from record.settings import Settings
-
-GC_THRESHOLD: Final = (20_000, 5, 100)
-"""Seldom, because requests leave no circles behind, and looking at ten thousands of objects that are in use takes a while. Not so
-seldom that a collection stops everybody for long: templates leave some."""
 
 
 class Server(uvicorn.Server):
@@ -31,9 +26,7 @@ class Server(uvicorn.Server):
         """Listens; then what was built for good is taken out of the garbage collector's sight."""
         await super().startup(sockets)
         if self.started:
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(*GC_THRESHOLD)
+            garbage.settle()
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             shown = f"[{host}]" if ":" in host else host
             sys.stdout.write(f"muniment api listens on http://{shown}:{port}\n")

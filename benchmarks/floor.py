@@ -8,7 +8,6 @@ Bare Starlette and asyncpg in one process, with uvicorn set as the API sets it. 
     POST /constant/{name}  gives the prepared answer
 """
 
-import gc
 import json
 import os
 from collections.abc import AsyncIterator
@@ -21,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api.server import GC_THRESHOLD
+from record import garbage
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS written (number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, content bytea NOT NULL);
@@ -75,9 +74,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     ) as pool:
         await pool.execute(TABLES)
         app.state.pool = pool
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*GC_THRESHOLD)
+        garbage.settle()
         yield
 
 

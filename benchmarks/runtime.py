@@ -5,7 +5,6 @@ turns with the floor or with a small ledger.
 """
 
 import asyncio
-import gc
 import json
 import random
 import time
@@ -14,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any, Final
 
-from api.server import GC_THRESHOLD
 from benchmarks import content, places, questions
 from benchmarks.content import Organization
 from benchmarks.load import Load
@@ -22,6 +20,7 @@ from benchmarks.pinning import SERVER_CORE, pin_this_process
 from benchmarks.reads import against_rows
 from benchmarks.rig import House, Rig
 from benchmarks.turns import Contender, Figure, Options, Outcome, in_turns, per_second
+from record import garbage
 from record.database import Connection, Database
 from record.environments import queries as environments
 from record.environments import reporting
@@ -129,9 +128,7 @@ async def _verdict(rig: Rig, house: House, owner: Organization, options: Options
         prod = await environments.by_name(connection, moment, "prod")
         assert prod is not None
         large = _Judging()
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*GC_THRESHOLD)  # as the API has it
+        garbage.settle()  # as the API has it
         for _ in range(options.rounds + 1):  # the first one warms
             await _judge(connection, moment, prod.environment_id, large)
     cost = [

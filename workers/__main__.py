@@ -13,9 +13,10 @@ from contextlib import suppress
 from typing import Any, Final
 
 import structlog
+import uvloop
 from pydantic import ValidationError
 
-from record import logs
+from record import garbage, logs
 from record.ledger.signing import ForkRefused, Notary
 from record.record import Record, open_record
 from record.settings import Settings
@@ -140,7 +141,8 @@ def main() -> int:
         sys.stderr.write(f"These settings are missing or wrong. See docs/operating.md.\n{error}\n")
         return BAD_SETTINGS
     logs.configure(settings.log_format)
-    return asyncio.run(serve(settings))
+    garbage.settle()
+    return uvloop.run(serve(settings))
 
 
 if __name__ == "__main__":
