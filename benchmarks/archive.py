@@ -29,13 +29,14 @@ from statistics import median
 from typing import Any, Final, cast
 from uuid import UUID
 
+import uvloop
 from minio import Minio
 from minio.datatypes import Part
 from urllib3 import PoolManager
 
 from embedded import processes
 from embedded.servers import Stack
-from record import logs, migrations
+from record import garbage, logs, migrations
 from record.access import service as access
 from record.access.rules import Caller, operator
 from record.archives import service
@@ -75,7 +76,8 @@ def main() -> int:
     if asked.run is not None:
         logs.configure("text")
         logging.getLogger().setLevel(logging.WARNING)
-        print(json.dumps(asyncio.run(_run(asked.run, OrgId(asked.organization)))))
+        garbage.settle()  # as a worker does
+        print(json.dumps(uvloop.run(_run(asked.run, OrgId(asked.organization)))))
         return 0
     place = processes.CHECKOUT / ".muniment"
     place.mkdir(exist_ok=True)
@@ -206,7 +208,8 @@ async def _archive(record: Record, org_id: OrgId) -> tuple[int, float]:
     caller = operator(org_id, "acme")
     receipt = await service.request(record, caller, wish)
     await _sign(record, org_id)
-    objects = await _objects(record, org_id)
+    async with record.database.connection(org_id) as connection:
+        count = await connection.fetchval("SELECT sum(size)::bigint FROM record.evidence WHERE org_id = $1", org_id)
     kind = Archives().kind()
     work = Work(record, {kind.name: kind})
     began = time.monotonic()
@@ -214,7 +217,7 @@ async def _archive(record: Record, org_id: OrgId) -> tuple[int, float]:
     await work.drain(grace_seconds=24 * 3600)
     seconds = time.monotonic() - began
     await service.finished(record, caller, ArchiveId(UUID(receipt.body["archive_id"])))
-    return sum(size for _, _, size in objects), seconds
+    return count, seconds
 
 
 async def _copy(record: Record, org_id: OrgId) -> tuple[int, float]:
