@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 
 from embedded.directory import DataDirectory
-from embedded.postgres import APPLICATION, OWNER, SUPERUSER, Postgres
+from embedded.postgres import APPLICATION, OWNER, Postgres
 from embedded.seaweedfs import S3, SeaweedFS
 from embedded.valkey import Valkey
 
@@ -38,11 +38,6 @@ class Stack:
     def owner_database_url(self) -> str:
         """What migrations and `python -m record` use."""
         return self.postgres.url(OWNER)
-
-    @property
-    def superuser_database_url(self) -> str:
-        """What tests use to do what nobody should be able to do."""
-        return self.postgres.url(SUPERUSER)
 
     @property
     def redis_url(self) -> str:

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -189,8 +189,3 @@ def _merged(same: Sequence[Member]) -> Member:
         facts=tuple(listed),
         facts_omitted=len(facts) - len(listed),
     )
-
-
-def newest_creation(created: Sequence[str]) -> datetime | None:
-    """When the newest instance began, where that is known."""
-    return from_rfc3339(created[0]) if created else None

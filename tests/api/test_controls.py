@@ -6,7 +6,7 @@ from typing import Any
 
 from record.clock import to_rfc3339
 from record.evidence import service as evidence
-from tests.api.test_environments import Client, client, digest
+from tests.api.places import Client, client, digest
 from tests.record.controls.catalogues import catalogue, control
 from tests.record.vault.harness import stream_of
 

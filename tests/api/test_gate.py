@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.test_environments import Client, client, digest
+from tests.api.places import Client, client, digest
 from tests.api.test_policies import TESTED, attach
 
 __all__ = ["client"]

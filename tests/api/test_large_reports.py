@@ -13,8 +13,8 @@ from record.access.rules import Grant, Role
 from record.access.service import add_principal, issue_key
 from record.ids import PrincipalId
 from record.settings import Settings
+from tests.api.places import Client, digest
 from tests.api.serving import MovableClock, Served, serving
-from tests.api.test_environments import Client, digest
 
 REPORT = """mutation ($input: ReportSnapshotInput!) { reportSnapshot(input: $input) {
   ... on SnapshotReported { number } ... on Refusal { code message } } }"""

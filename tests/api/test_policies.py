@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from tests.api.test_environments import CREATE_POLICY, KNOWN, Client, client
+from tests.api.places import CREATE_POLICY, KNOWN, Client, client
 
 __all__ = ["client"]
 

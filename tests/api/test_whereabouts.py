@@ -6,8 +6,8 @@ from uuid import UUID
 from record.access import service as access
 from record.access.rules import Grant, Role
 from record.ids import PrincipalId
+from tests.api.places import Client, client, digest
 from tests.api.serving import Organization
-from tests.api.test_environments import Client, client, digest
 
 __all__ = ["client"]
 

@@ -39,12 +39,6 @@ def commits_between(oldest: str, newest: str, folder: str = ".") -> list[dict[st
     return [{"sha": sha, "author": author[:512], "message": message[:200]} for sha, author, message in rows]
 
 
-def remote_url(folder: str = ".") -> str | None:
-    """Where `origin` is; None when git knows none."""
-    told = run(["remote", "get-url", "origin"], folder)
-    return told.strip() if told else None
-
-
 def run(arguments: list[str], folder: str) -> str | None:
     """What git prints; None when it fails or is not there."""
     import subprocess  # most commands run no git

@@ -1,14 +1,11 @@
 """Archives of an environment, a control and an audit window: the population whole, and everything that it rests on."""
 
-import csv
-import io
 import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -23,18 +20,16 @@ from record.controls.mappings import AttestationRequired, PolicyRequired
 from record.controls.service import ImportControls, MapControl
 from record.deployments import service as deployments
 from record.deployments.service import ReportDeployment
-from record.environments import reporting
 from record.environments import service as environments
-from record.environments.members import Reported
-from record.environments.reporting import ReportSnapshot
 from record.environments.service import CreateEnvironment
-from record.ids import ApprovalId, Fingerprint, LedgerSize
+from record.ids import ApprovalId, LedgerSize
 from record.policies import service as policies
 from record.policies.service import CreatePolicy
 from record.refusals import InvalidInput, NotAllowed, NotFound
 from record.waivers import service as waivers
 from record.waivers.service import RequestWaiver
-from tests.record.archives.harness import MadeArchive, World
+from tests.record.archives.asking import HOUR, entries, kinds, period, rows, snapshot, window
+from tests.record.archives.harness import World
 from tests.record.clocks import MovableClock
 from tests.record.controls.catalogues import catalogue, control
 from tests.record.environments.places import digest
@@ -42,7 +37,6 @@ from tests.record.judgements.court import Court
 from tests.record.organizations import Organization
 
 POLICY = "version: 1\nartifacts: {provenance: {required: true}}\n"
-HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -68,39 +62,6 @@ async def world(world: World) -> World:
     ):
         await controls.map_control(record, caller, MapControl("soc2", name, [requirement]))
     return world
-
-
-async def snapshot(world: World, environment: str, *fingerprints: str) -> None:
-    members = [Reported(Fingerprint(each), f"app-{each[-2:]}") for each in fingerprints]
-    await reporting.report(world.record, world.caller, ReportSnapshot(environment, members))
-
-
-def period(world: World) -> tuple[datetime, datetime]:
-    now = world.record.clock.now()
-    return now - HOUR, now + HOUR
-
-
-def window(world: World, **wish: Any) -> RequestArchive:
-    since, until = period(world)
-    return RequestArchive(ArchiveKind.WINDOW, since=since, until=until, **wish)
-
-
-def entries(made: MadeArchive) -> dict[int, dict[str, Any]]:
-    manifest = json.loads(made.read("manifest.json"))
-    lines = made.read("entries.jsonl").splitlines()
-    return {index: json.loads(line) for (index, _), line in zip(manifest["entries"], lines, strict=True)}
-
-
-def kinds(made: MadeArchive) -> set[str]:
-    return {entry["kind"] for entry in entries(made).values()}
-
-
-def rows(made: MadeArchive, name: str) -> list[dict[str, Any]]:
-    """The rows of a list, which its CSV and its JSON agree about."""
-    told: list[dict[str, Any]] = json.loads(made.read(f"{name}.json"))
-    written = list(csv.DictReader(io.StringIO(made.read(f"{name}.csv").decode(), newline="")))
-    assert [int(each["entry"]) for each in written] == [each["entry"] for each in told]
-    return told
 
 
 async def test_an_archive_of_a_window_lists_every_change_and_verifies(world: World, tmp_path: Path) -> None:
