@@ -159,6 +159,17 @@ def test_evidence_without_a_verdict_is_refused_unless_a_scanner_wrote_it(pipelin
     assert (told.code, told.json["compliant"]) == (0, False)
 
 
+def test_a_report_among_the_attachments_counts_once(pipeline: Muniment) -> None:
+    for number in range(99):
+        pipeline.file(f"all/{number}.txt", str(number))
+    scan = pipeline.file("all/scan.json", SCAN)
+    words = ["report", "evidence", "generic", "--flow", "myapp", "--evidence-type", "scan", "--attachments"]
+
+    told = pipeline(*words, str(Path(scan).parent))
+
+    assert told.code == 0, told.said
+
+
 def _program(path: Path, body: str) -> None:
     path.write_text(f"#!/bin/sh\n{body}\n")
     path.chmod(0o755)

@@ -75,10 +75,12 @@ def record(
     *,
     fingerprint: str | None = None,
     files: Sequence[File] = (),
+    attachments: Sequence[File] | None = None,
 ) -> ExitCode:
-    """Records an attestation. `files` are what `given` names beside the attachments."""
+    """Records an attestation. `files` are what `given` names beside the attachments, which are those that the options name."""
     place = reporting.place_of(context)
-    attachments = attached(context, beside=len(files))
+    if attachments is None:
+        attachments = attached(context, beside=len(files))
     whole = {
         "flow": place.flow,
         "trail": place.trail,

@@ -59,7 +59,10 @@ def generic(context: Context) -> ExitCode:
     context.say(f"no verdict was given; {file.name} is recorded by {mutation.name}, and judged by what it says")
     scanned = {} if mutation is attestations.SBOM else attestations.thresholds(context)
     given = {"report": file.named(), **scanned}
-    return attestations.record(context, mutation, name, given, fingerprint=_fingerprint(context), files=[file])
+    others = [each for each in files if each is not file]
+    return attestations.record(
+        context, mutation, name, given, fingerprint=_fingerprint(context), files=[file], attachments=others
+    )
 
 
 def _named(context: Context, name: str) -> str:
