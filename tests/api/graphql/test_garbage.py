@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from tests.api.graphql.house import FINGERPRINT, House
 
-OURS: Final = ("api.", "record.", "graphql.", "strawberry.", "asyncpg.", "starlette.", "minio.")
+OURS: Final = ("api.", "record.", "graphql.", "strawberry.")
 Request = Callable[[House], Awaitable[Any]]
 
 VERDICT: Final = """query ($fingerprint: Fingerprint!) { record { artifact(fingerprint: $fingerprint) {
