@@ -5,14 +5,14 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 from benchmarks import console, growth, reads, runtime, writes
 from benchmarks.rig import Rig
 from benchmarks.turns import Options, Outcome
 
-CASES: Final[dict[str, Callable[[Rig, Options], Awaitable[Outcome]]]] = {
+CASES: Final[dict[str, Callable[[Rig, Options], Coroutine[Any, Any, Outcome]]]] = {
     "writes": writes.measure,
     "reads": reads.measure,
     "growth": growth.measure,

@@ -23,6 +23,7 @@ import tempfile
 import time
 import venv
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -138,7 +139,7 @@ def paired(folder: Path, first: Sequence[str], second: Sequence[str], rounds: in
     ratios = []
     for number in range(rounds + 2):
         order = (first, second) if number % 2 else (second, first)
-        seconds = {id(command): timed(lambda command=command: run(folder, command)) for command in order}
+        seconds = {id(command): timed(partial(run, folder, command)) for command in order}
         if number >= 2:
             ratios.append(seconds[id(first)] / seconds[id(second)])
     return statistics.median(ratios)
@@ -275,7 +276,7 @@ def many_files(client: Client, system: System) -> list[Row]:
                 (place / f"{file}.bin").write_bytes(os.urandom(FILE_BYTES))
             command = [sys.executable, "-c", script, str(place), str(at_a_time)]
             before = processor_seconds(system)
-            seconds[at_a_time] = timed(lambda command=command: subprocess.run(command, env=environment, check=True))
+            seconds[at_a_time] = timed(partial(subprocess.run, command, env=environment, check=True))
             took = {name: each - before[name] for name, each in processor_seconds(system).items()}
             told = ", ".join(f"{name} {each:.2f}" for name, each in took.items())
             print(f"  {at_a_time} at a time: {seconds[at_a_time]:.2f} s; processor time: {told}", file=sys.stderr)

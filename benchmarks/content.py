@@ -100,7 +100,7 @@ async def organization(record: Record, name: str) -> Organization:
 
 async def deliver(record: Record, caller: Caller, number: int) -> list[Draft]:
     """Records delivery `number` through the services, as a pipeline would; the drafts of its entries."""
-    where = {"flow": flow_name(number), "trail": trail_name(number)}
+    where: dict[str, Any] = {"flow": flow_name(number), "trail": trail_name(number)}
     size = (await record.ledger.head(caller.org_id)).size
     details = Commit(sha=commit(number), message="Deliver it.", author="Ada <ada@example.com>", branch="main")
     await trails.begin(

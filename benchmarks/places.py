@@ -144,7 +144,7 @@ async def _append(record: Record, caller: Caller, drafts: Iterator[Draft]) -> No
 async def _sample(record: Record, caller: Caller) -> Sequence[Draft]:
     """Artifact 0 in the first flow, through the services; the drafts of its entries."""
     size = (await record.ledger.head(caller.org_id)).size
-    where = {"flow": "ci-0", "trail": _trail("ci-0", 0)}
+    where: dict[str, Any] = {"flow": "ci-0", "trail": _trail("ci-0", 0)}
     commit = Commit(sha=_commit(0), message="Deliver it.", author="Ada <ada@example.com>", branch="main")
     await trails.begin(record, caller, trails.BeginTrail("ci-0", where["trail"], commit=commit))
     await attest.generic(record, caller, attest.About(**where, name="pull-request"), compliant=True)

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from benchmarks.load import Generator
 from benchmarks.pinning import OTHER_CORE, SERVER_CORE, pin
@@ -111,7 +111,7 @@ class Rig:
     def __exit__(self, *_: object) -> None:
         self._exits.close()
 
-    def house(self, name: str, **settings: str) -> House:
+    def house(self, name: str, **settings: Any) -> House:
         """A new database and bucket."""
         postgres = self.stack.postgres
         postgres.run_sql(f"CREATE DATABASE {name} OWNER {OWNER};")

@@ -86,7 +86,11 @@ def _has_default(argument: Any) -> bool:
 def _written(made: GraphQLField, arguments: Mapping[str, Any]) -> str:
     if not arguments:
         return ""
-    written = [f"{key}: {print_ast(ast_from_value(value, made.args[key].type))}" for key, value in arguments.items()]
+    written = []
+    for key, value in arguments.items():
+        literal = ast_from_value(value, made.args[key].type)
+        assert literal is not None
+        written.append(f"{key}: {print_ast(literal)}")
     return f"({', '.join(written)})"
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import httpx
 import pytest_asyncio
@@ -36,9 +36,9 @@ async def acme(served: Served) -> Organization:
 
 
 async def put(
-    served: Served, acme: Organization, data: bytes = DATA, *, url: str = URL, **headers: str
+    served: Served, acme: Organization, data: bytes = DATA, *, url: str = URL, headers: Mapping[str, str] | None = None
 ) -> httpx.Response:
-    return await served.client.put(url, content=data, headers={**acme.headers, **headers})
+    return await served.client.put(url, content=data, headers={**acme.headers, **(headers or {})})
 
 
 async def get(served: Served, acme: Organization, url: str = URL, **headers: str) -> httpx.Response:

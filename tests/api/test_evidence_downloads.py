@@ -21,7 +21,7 @@ __all__ = ["acme", "make_settings", "served"]
 
 
 async def test_evidence_comes_as_an_attachment_that_no_browser_runs(served: Served, acme: Organization) -> None:
-    await put(served, acme, **{"content-type": "text/html"})
+    await put(served, acme, headers={"content-type": "text/html"})
 
     found = await get(served, acme, f"{URL}?name=report.html")
 

@@ -45,6 +45,7 @@ async def test_an_api_that_is_killed_between_vault_and_entry_has_recorded_nothin
     served: Served, acme: Organization, stack: Stack
 ) -> None:
     settings = served.record.settings
+    assert settings.signing_key_file is not None
     port = free_port()
     chosen = processes.settings(
         database_url=str(settings.database_url),

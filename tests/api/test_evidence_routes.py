@@ -37,7 +37,7 @@ __all__ = ["acme", "make_settings", "served"]
 
 
 async def test_what_is_put_comes_out(served: Served, acme: Organization) -> None:
-    stored = await put(served, acme, **{"content-type": "text/plain; charset=utf-8"})
+    stored = await put(served, acme, headers={"content-type": "text/plain; charset=utf-8"})
     found = await get(served, acme)
 
     assert stored.status_code == 201
@@ -98,7 +98,7 @@ async def test_a_digest_that_is_none_is_refused(served: Served, acme: Organizati
 
 
 async def test_a_media_type_that_is_none_is_refused(served: Served, acme: Organization) -> None:
-    refused = await put(served, acme, **{"content-type": "<script>"})
+    refused = await put(served, acme, headers={"content-type": "<script>"})
 
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, "INVALID_INPUT")
 
@@ -106,7 +106,7 @@ async def test_a_media_type_that_is_none_is_refused(served: Served, acme: Organi
 async def test_encoded_content_is_refused_because_its_digest_would_be_another(
     served: Served, acme: Organization
 ) -> None:
-    refused = await put(served, acme, **{"content-encoding": "gzip"})
+    refused = await put(served, acme, headers={"content-encoding": "gzip"})
 
     assert refused.status_code == 400
     assert "Send it without Content-Encoding" in refused.json()["error"]["message"]

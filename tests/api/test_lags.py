@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from record.ids import LedgerSize
 from record.jobs import service as jobs
 from record.judgements.progress import Due, Progress, save
 from record.judgements.rules import Kind, Point
@@ -72,7 +73,7 @@ async def test_a_verdict_whose_time_has_come_waits_too(scraped: Scraped) -> None
     await scraped.court.judge()
     await scraped.court.judge()
     due_at = scraped.clock.now() + timedelta(seconds=10)
-    reached = Progress(Point(await scraped.court.organization.size(), scraped.clock.now()), None)
+    reached = Progress(Point(LedgerSize(await scraped.court.organization.size()), scraped.clock.now()), None)
     async with scraped.served.record.database.connection(scraped.court.caller.org_id) as connection:
         await save(connection, scraped.court.caller.org_id, reached, [Due(trail, Kind.TRAIL, due_at, None)])
 

@@ -35,7 +35,13 @@ async def house(make_settings: Callable[..., Settings], tmp_path: Path) -> Async
 
 
 async def made(house: House, receiver: Receiver, **more: Any) -> dict[str, Any]:
-    wish = {"name": "alerts", "channel": "WEBHOOK", "triggers": ["TRAIL_BEGUN"], "url": receiver.url, **more}
+    wish: dict[str, Any] = {
+        "name": "alerts",
+        "channel": "WEBHOOK",
+        "triggers": ["TRAIL_BEGUN"],
+        "url": receiver.url,
+        **more,
+    }
     return await house.ada.done("createNotice", "secret notice { id name targets }", **wish)
 
 
@@ -187,7 +193,7 @@ async def test_notices_are_listed_by_name_and_as_they_were(house: House) -> None
 
 
 async def test_what_may_not_be_is_refused(house: House) -> None:
-    wish = {"name": "alerts", "channel": "WEBHOOK", "triggers": ["TRAIL_BEGUN"]}
+    wish: dict[str, Any] = {"name": "alerts", "channel": "WEBHOOK", "triggers": ["TRAIL_BEGUN"]}
 
     async with house.nothing_recorded():
         for url in ("https://10.0.0.1/", "https://user:word@example.com/", "ftp://example.com/"):

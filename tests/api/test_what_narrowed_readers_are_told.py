@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
+from graphql import GraphQLObjectType
 
 from api.graphql.schema import SCHEMA
 from record.access.rules import Grant, Role
@@ -70,7 +71,9 @@ class Told:
         headers = {"authorization": f"Bearer {self.organization.tokens[name]}"}
         told: dict[str, Any] = {}
         refusals = 0
-        for field in fields or SCHEMA._schema.type_map["Record"].fields:  # type: ignore[union-attr]
+        asked = SCHEMA._schema.type_map["Record"]
+        assert isinstance(asked, GraphQLObjectType)
+        for field in fields or asked.fields:
             walk = Walk(self.arguments)
             new: set[tuple[str, ...]] = {()}
             while new:
@@ -134,8 +137,8 @@ async def _happen(organization: Organization, grace: Any, clock: MovableClock, c
     for name in ("prod", "hiddenplace"):
         asked = await approvals.request(record, grace, RequestApproval(name, digest(2)))
         await approvals.review(record, bob, ApprovalId(UUID(asked.body["approval_id"])), Act.APPROVE)
-        wish = RequestWaiver(name, "Until it is mended.", clock.now() + timedelta(days=9), fingerprint=digest(1))
-        await waivers.request(record, grace, wish)
+        until = clock.now() + timedelta(days=9)
+        await waivers.request(record, grace, RequestWaiver(name, "Until it is mended.", until, fingerprint=digest(1)))
         for number in (1, 2):
             await deployments.report(record, grace, ReportDeployment(name, fingerprint=digest(number)))
     for each in (place, hidden):
@@ -151,7 +154,12 @@ def _arguments() -> dict[tuple[str, str], list[dict[str, Any]]]:
     began, now = datetime.now(UTC) - timedelta(days=3), datetime.now(UTC)
     window = {"from": began, "to": now}
     tried = [{"document": POLICY, "environment": name} for name in ("prod", "all")]
-    gates = [{"environment": "prod"}, {"environment": "all"}, {"policies": ["guarded"]}, {"templates": True}]
+    gates: list[dict[str, Any]] = [
+        {"environment": "prod"},
+        {"environment": "all"},
+        {"policies": ["guarded"]},
+        {"templates": True},
+    ]
     asserted = [{"fingerprint": digest(number), **by} for number in (1, 2) for by in gates]
     searched = ["hidden", "app", "guarded", "prod", digest(1)[:40], digest(2), "b0b0b0b"]
     snapshots = ["prod", "prod#1", "all", "hiddenplace"]

@@ -42,7 +42,7 @@ def open_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningR
 
 
 def asked(name: str, environment: dict[str, str], **others: str) -> str:
-    return fingerprint_of(name, "oci", environment=environment, **others)[0]  # type: ignore[arg-type]
+    return fingerprint_of(name, "oci", environment=environment, **others)[0]
 
 
 # --- names

@@ -57,7 +57,7 @@ def test_the_schemes_own_variable_goes_before_the_one_for_all() -> None:
 
     def chosen(scheme: str, **more: str) -> str | None:
         found = proxy_for(scheme, "muniment.example.com", 443, {**told, **more})
-        return found and found.address
+        return None if found is None else found.address
 
     assert (chosen("https"), chosen("http")) == ("one:1", "two:2")
     assert chosen("https", NO_PROXY="example.com") is None

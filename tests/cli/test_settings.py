@@ -120,7 +120,7 @@ def test_an_option_that_is_given_empty_is_refused(words: list[str], offline: Mun
 
 
 # (the variables of a CI system, what they tell)
-CI = {
+CI: dict[str, tuple[dict[str, str], dict[str, str | None]]] = {
     "github": (
         {
             "GITHUB_RUN_NUMBER": "3",

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -161,7 +162,7 @@ def browse(console: Console, chromium: Browser) -> Iterator[Callable[..., Page]]
     contexts: list[BrowserContext] = []
     complaints = Complaints(console.url)
 
-    def open_page(path: str | None = "/o/acme/", *, key: str | None = None, **options: object) -> Page:
+    def open_page(path: str | None = "/o/acme/", *, key: str | None = None, **options: Any) -> Page:
         context = chromium.new_context(base_url=console.url, accept_downloads=True, **options)
         contexts.append(context)
         page = context.new_page()

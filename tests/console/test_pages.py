@@ -56,15 +56,12 @@ def addresses(console: Console) -> dict[str, str]:
         "approval": found["approvals"]["nodes"][0]["id"],
         "archive": found["archives"]["nodes"][0]["id"],
     }
-    made = {
-        page.name: "/o/acme"
-        + re.sub(
-            r"\{(\w+)\}",
-            lambda hole, page=page: quote((names | {"id": ids.get(page.name, "")})[hole[1]], safe=""),
-            page.path,
-        )
-        for page in PAGES
-    }
+
+    def address(page: Page) -> str:
+        known = names | {"id": ids.get(page.name, "")}
+        return "/o/acme" + re.sub(r"\{(\w+)\}", lambda hole: quote(known[hole[1]], safe=""), page.path)
+
+    made = {page.name: address(page) for page in PAGES}
     return made | {"policy tried": made["policy"] + "?against=production", "found": made["search"] + "?q=payment"}
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,15 +34,16 @@ def begin(stack: Stack, settings: Settings, request: pytest.FixtureRequest) -> I
     """Starts worker processes on this test's servers; ends them after it."""
     begun: list[Worker] = []
 
-    def start(**others: str) -> Worker:
+    def start(**others: Any) -> Worker:
+        assert settings.signing_key_file is not None
         chosen = processes.settings(
             database_url=str(settings.database_url),
             redis_url=str(settings.redis_url),
             s3=stack.s3,
             signing_key_file=settings.signing_key_file,
+            log_origin=settings.log_origin,
             **{
                 "s3_bucket": settings.s3_bucket,
-                "log_origin": settings.log_origin,
                 "checkpoint_interval_seconds": "0.1",
                 "job_lease_seconds": "2",
                 "sweep_interval_seconds": "0.2",

@@ -64,11 +64,12 @@ class Bench:
 
     async def judgements(self) -> list[asyncpg.Record]:
         async with self.record.database.connection(self.caller.org_id) as connection:
-            return await connection.fetch(
+            rows: list[asyncpg.Record] = await connection.fetch(
                 "SELECT *, extract(epoch FROM at - instant)::float AS lag FROM record.judgements "
                 "WHERE org_id = $1 ORDER BY entry_index",
                 self.caller.org_id,
             )
+            return rows
 
     async def until(self, holds: Callable[[list[asyncpg.Record]], bool]) -> list[asyncpg.Record]:
         """The judgements as soon as this holds of them."""

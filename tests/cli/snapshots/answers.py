@@ -11,7 +11,7 @@ from typing import Any
 
 from muniment.snapshots.members import Member
 
-ANSWERS = Path(__file__).resolve().parent / "answers"
+ANSWERS = Path(__file__).resolve().parent / "recorded"
 
 
 def answer(name: str) -> Any:

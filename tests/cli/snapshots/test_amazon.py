@@ -8,7 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT
+from moto.core.models import DEFAULT_ACCOUNT_ID as ACCOUNT
 from moto.ecs.models import ecs_backends
 from moto.server import ThreadedMotoServer
 
@@ -124,8 +124,8 @@ def tasks(address: str) -> None:
         )
     for of_cluster in ecs_backends[ACCOUNT]["eu-west-1"].tasks.values():
         for task in list(of_cluster.values())[1:]:
-            for container in task.containers:
-                container.last_status = "RUNNING"
+            for begun in task.containers:
+                begun.last_status = "RUNNING"
 
 
 @pytest.mark.usefixtures("tasks")

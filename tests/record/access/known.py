@@ -114,8 +114,8 @@ async def full_organization(record: Record, name: str) -> tuple[Organization, Kn
     await types.define(record, will, types.DefineType("coverage", rules=["true"]))
     await signing_keys.trust(record, made.operator, name="builder", pem=ed25519_pem()[1])
     await places.create(record, made.operator, places.CreateEnvironment("prod", "k8s"))
-    running = snapshotting.ReportSnapshot("prod", [Reported(FINGERPRINT, "app.whl")])
-    await snapshotting.report(record, made.operator, running)
+    wish = snapshotting.ReportSnapshot("prod", [Reported(FINGERPRINT, "app.whl")])
+    await snapshotting.report(record, made.operator, wish)
     await ruling.create(record, made.operator, ruling.CreatePolicy("known", POLICY))
     await ruling.attach(record, made.operator, policy="known", environment="prod")
     for _ in range(2):

@@ -69,7 +69,7 @@ def test_custom_types_are_told_apart_by_name() -> None:
 @pytest.mark.parametrize("attested", ["jira", "ticket"])
 def test_jira_and_ticket_answer_each_other(asked: str, attested: str) -> None:
     assert matches(asked, attested)
-    assert answering(asked) == {"jira", "ticket"}
+    assert answering(asked) == frozenset({"jira", "ticket"})
     assert not matches(asked, "generic")
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ async def framework(shop: Shop, name: str = "soc2", *, size: int | None = None) 
 
 
 async def listed(
-    shop: Shop, name: str = "soc2", *, size: int | None = None, limit: int = 100_000, **page: int
+    shop: Shop, name: str = "soc2", *, size: int | None = None, limit: int = 100_000, **page: Any
 ) -> list[queries.Control]:
     moment = await shop.organization.moment(size)
     async with shop.record.database.connection(shop.caller.org_id) as connection:

@@ -11,6 +11,7 @@ from record.deployments import service
 from record.deployments.service import ReportDeployment
 from record.drift import queries
 from record.drift.queries import Page
+from record.drift.rules import DriftEvent
 from tests.record.clocks import MovableClock
 from tests.record.environments.places import Place, digest
 from tests.record.organizations import Organization
@@ -168,7 +169,8 @@ async def test_pages_and_periods_hold_each_beginning_once_in_both_directions(pro
     assert places == sorted(places, reverse=True)
 
     for examined in (3, 500):
-        down, up = [], []
+        down: list[DriftEvent] = []
+        up: list[DriftEvent] = []
         older = newer = None
         while True:
             found = await page(prod, staging, limit=2, older_than=older, examined_max=examined)

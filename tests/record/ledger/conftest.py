@@ -14,18 +14,20 @@ from tests.servers import TestDatabase
 
 @pytest.fixture
 def settings(database: TestDatabase, vault_address: S3, redis_url: str, signing_key_file: Path) -> Settings:
-    return Settings(
-        database_url=database.url,  # type: ignore[arg-type]  # pydantic makes a URL of it
-        redis_url=redis_url,  # type: ignore[arg-type]
-        s3_endpoint=vault_address.endpoint,
-        s3_secure=False,
-        s3_bucket=vault_address.bucket,
-        s3_access_key_file=vault_address.access_key_file,
-        s3_secret_key_file=vault_address.secret_key_file,
-        signing_key_file=signing_key_file,
-        log_origin="log.invalid",
-        checkpoint_interval_seconds=0.05,
-        retention_days=1,
+    return Settings.model_validate(
+        {
+            "database_url": database.url,
+            "redis_url": redis_url,
+            "s3_endpoint": vault_address.endpoint,
+            "s3_secure": False,
+            "s3_bucket": vault_address.bucket,
+            "s3_access_key_file": vault_address.access_key_file,
+            "s3_secret_key_file": vault_address.secret_key_file,
+            "signing_key_file": signing_key_file,
+            "log_origin": "log.invalid",
+            "checkpoint_interval_seconds": 0.05,
+            "retention_days": 1,
+        }
     )
 
 

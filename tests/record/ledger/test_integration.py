@@ -53,8 +53,9 @@ async def test_a_tree_of_three_levels_is_signed_in_steps(ledger: LedgerUnderTest
 async def test_two_integrators_at_once_sign_one_line(ledger: LedgerUnderTest) -> None:
     notaries = [new_notary(ledger.record) for _ in range(4)]
     for _ in range(10):
-        appended, *_ = await asyncio.gather(
-            ledger.append(7), *(integrate(ledger.record, ledger.org_id, notary) for notary in notaries)
+        appended, _ = await asyncio.gather(
+            ledger.append(7),
+            asyncio.gather(*(integrate(ledger.record, ledger.org_id, notary) for notary in notaries)),
         )
         assert len(appended) == 7
     await ledger.sign()

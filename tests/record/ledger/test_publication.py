@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from record.ids import LedgerSize
 from record.ledger import integrate as integration
 from record.ledger import publish as publication
 from record.ledger.publish import checkpoint_key, log_prefix, publish
@@ -38,7 +39,9 @@ async def test_published_objects_are_locked_for_the_organization_s_retention(led
     await ledger.sign()
     await ledger.publish()
 
-    facts = await ledger.record.vault.stat(checkpoint_key(ledger.org_id, ledger.receipts[0].index + 1), None)
+    facts = await ledger.record.vault.stat(
+        checkpoint_key(ledger.org_id, LedgerSize(ledger.receipts[0].index + 1)), None
+    )
 
     assert facts is not None
     assert facts.is_kept_until(datetime.now(UTC) + timedelta(hours=23))

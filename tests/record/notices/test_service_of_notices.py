@@ -102,8 +102,8 @@ async def test_what_cannot_be_a_notice_is_refused(
 async def test_a_narrowing_to_what_is_not_there_is_refused(record: Record, acme: Organization) -> None:
     ada = await acme.caller()
 
-    for changes in ({"flows": ["pay"]}, {"environments": ["prod"]}):
-        said = await refused(acme, record, service.create(record, ada, replace(HOOK, **changes)), NotFound)
+    for wish in (replace(HOOK, flows=["pay"]), replace(HOOK, environments=["prod"])):
+        said = await refused(acme, record, service.create(record, ada, wish), NotFound)
         assert "There is no" in said
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from record.policies.forms import Attested
 from record.verdicts import Reason, Status
 from tests.record.policies.material import (
     DAY,
@@ -180,7 +181,9 @@ def test_of_a_choice_wrong_beats_missing() -> None:
 
 
 def test_an_attestation_that_need_not_be_compliant_must_only_be_there() -> None:
-    asked = replace(JUNIT, rules=(replace(JUNIT.rules[0], must_be_compliant=False),))
+    (rule,) = JUNIT.rules
+    assert isinstance(rule, Attested)
+    asked = replace(JUNIT, rules=(replace(rule, must_be_compliant=False),))
 
     assert status(asked, artifact(member(attested(2, "a", compliant=False)))) is GREEN
     assert status(asked, artifact(member())) is MISSING

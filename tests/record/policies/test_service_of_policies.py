@@ -7,6 +7,7 @@ from record.artifacts import service as artifacts
 from record.artifacts.service import ReportArtifact
 from record.attestations.service import attest
 from record.attestations.service.attest import About
+from record.environments import queries as places
 from record.environments import reporting
 from record.environments import service as environments
 from record.environments.members import Reported
@@ -37,7 +38,7 @@ async def policy_at(acme: Organization, size: int | None = None) -> Policy | Non
 async def attached(acme: Organization, environment: str = "prod", size: int | None = None) -> list[str]:
     async with acme.record.database.connection(acme.org_id) as connection:
         moment = await acme.moment(size)
-        place = await environments.queries.by_name(connection, moment, environment)
+        place = await places.by_name(connection, moment, environment)
         assert place is not None
         (found,) = await queries.attached_to(connection, moment, [EnvironmentId(place.environment_id)])
     return [f"{each.name} v{each.version}" for each in found]

@@ -10,7 +10,7 @@ from record.attestations.reports.custom import check_type, read_custom
 from record.attestations.reports.jq_rules import FORBIDDEN
 from record.refusals import InvalidInput, MalformedReport
 
-COVERAGE = {
+COVERAGE: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "type": "object",
     "required": ["covered", "total"],
@@ -160,7 +160,7 @@ def test_data_nested_too_deep_is_refused() -> None:
 
 
 def test_a_pattern_that_backtracks_without_end_is_given_up() -> None:
-    schema = {"type": "string", "pattern": "^(?=a)((a+)+)+$(?!b)\\1"}
+    schema: dict[str, Any] = {"type": "string", "pattern": "^(?=a)((a+)+)+$(?!b)\\1"}
 
     result = read_custom("a" * 60 + "!", schema=schema, rules=[])
 

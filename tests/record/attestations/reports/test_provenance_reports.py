@@ -26,7 +26,8 @@ P384 = ec.generate_private_key(ec.SECP384R1())
 
 
 def pem_of(key: Any) -> str:
-    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    pem: bytes = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return pem.decode()
 
 
 def test_the_encoding_that_is_signed_is_the_published_one() -> None:

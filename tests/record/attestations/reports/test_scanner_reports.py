@@ -52,7 +52,7 @@ def test_severity_comes_from_the_score_else_from_the_level(
 
 
 def test_a_rule_is_found_by_index_and_by_the_parent_of_its_id() -> None:
-    rules = [{"id": "A"}, {"id": "B", "properties": {"security-severity": "9.5"}}]
+    rules: list[dict[str, Any]] = [{"id": "A"}, {"id": "B", "properties": {"security-severity": "9.5"}}]
 
     by_index = read_sarif(log({"ruleIndex": 1, "message": {"text": "m"}}, rules=rules))
     by_parent = read_sarif(log({"ruleId": "B/1/x", "message": {"text": "m"}}, rules=rules))
