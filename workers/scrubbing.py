@@ -17,6 +17,7 @@ from record.ids import OrgId
 from record.ledger.queries import organizations
 from record.record import Record
 from record.refusals import Refusal
+from record.requests import service as requests
 from record.scrubbing import queries, service
 from record.scrubbing.rules import ScrubReport
 
@@ -52,9 +53,7 @@ async def scrub_due(record: Record) -> list[ScrubReport]:
 async def scrub_now(context: dict[str, Any], organization_id: str) -> int:
     """For the queue: scrubs one organization, due or not. The number of findings."""
     record: Record = context["record"]
-    report, _ = await service.scrub_and_record(record, OrgId(UUID(organization_id)))
-    _tell(report)
-    return report.finding_count
+    return (await _scrub(record, OrgId(UUID(organization_id)))).finding_count
 
 
 async def _scrub_if_due(record: Record, org_id: OrgId) -> ScrubReport | None:
@@ -66,10 +65,16 @@ async def _scrub_if_due(record: Record, org_id: OrgId) -> ScrubReport | None:
             interval = timedelta(hours=record.settings.scrub_interval_hours)
             if newest is not None and record.clock.now() - newest < interval:
                 return None
-            report, _ = await service.scrub_and_record(record, org_id)
+            return await _scrub(record, org_id)
         finally:
             await connection.execute(_UNLOCK, str(org_id))
+
+
+async def _scrub(record: Record, org_id: OrgId) -> ScrubReport:
+    """Scrubs, says what was found, and notes anew what the queue of reviewers begins with: no scrub looks at that."""
+    report, _ = await service.scrub_and_record(record, org_id)
     _tell(report)
+    await requests.note_anew(record, org_id)
     return report
 
 

@@ -193,6 +193,14 @@ async def note(connection: Connection, moment: Moment, queue: Queue) -> None:
     await connection.execute(_NOTE, moment.org_id, queue.requests, moment.size, indexes)
 
 
+_FORGET = "DELETE FROM ops.undecided_requests WHERE org_id = $1 AND requests = $2"
+
+
+async def forget(connection: Connection, org_id: OrgId, queue: Queue) -> None:
+    """Forgets what was noted: until it is noted again, a page looks at every request."""
+    await connection.execute(_FORGET, org_id, queue.requests)
+
+
 _TO_NOTE = """
 SELECT l.org_id, q.requests FROM ops.ledgers l CROSS JOIN unnest($1::text[]) AS q (requests)
 LEFT JOIN ops.undecided_requests u ON u.org_id = l.org_id AND u.requests = q.requests

@@ -188,3 +188,11 @@ async def test_what_is_due_is_scrubbed_once(ledger: LedgerUnderTest) -> None:
 
     assert report.is_clean
     assert await scrub_due(ledger.record) == []
+
+
+async def test_after_a_scrub_the_queue_of_reviewers_begins_with_what_the_record_says(ledger: LedgerUnderTest) -> None:
+    noted = "SELECT size FROM ops.undecided_requests WHERE org_id = $1 AND requests = 'record.approvals'"
+    [report] = await scrub_due(ledger.record)
+
+    async with ledger.record.database.operations() as connection:
+        assert await connection.fetchval(noted, ledger.org_id) == report.size + 1  # and the entry about the scrub

@@ -204,6 +204,7 @@ EXEMPT = {
     "requests.page": "asked through approvals.page and waivers.page",
     "requests.acts_of": "asked through approvals.by_ids and waivers.by_ids",
     "requests.note": "writes to schema ops what a page of the organization's own requests says",
+    "requests.forget": "writes to schema ops",
     "requests.to_note": "schema ops, for workers",
     "scrubbing.extent": "schema ops and sizes of the record, for workers",
     "scrubbing.full_tiles": "needs 256 entries; the same table and policy as checkpoints",

@@ -10,7 +10,7 @@ from record.approvals.rules import Act, State
 from record.ids import EntryIndex
 from record.moment import Moment
 from record.requests import queries as requests
-from record.requests.service import note_undecided
+from record.requests.service import note_anew, note_undecided
 from tests.record.approvals.scene import Scene
 from tests.record.clocks import MovableClock
 from tests.record.environments.places import Place
@@ -112,6 +112,18 @@ async def test_it_is_noted_for_ledgers_that_have_grown(scene: Scene, clock: Mova
     assert await noted(scene) == (size, [forgotten.entry_index])
     await note_undecided(scene.record, grown_by=1)
     assert await noted(scene) == (size + 1, [forgotten.entry_index, asked.entry_index])
+
+
+async def test_a_note_that_somebody_emptied_is_made_anew_from_the_record(scene: Scene) -> None:
+    asked = await scene.request(1)
+    await note_undecided(scene.record, grown_by=1)
+    async with scene.record.database.connection(scene.organization.org_id) as connection:
+        await connection.execute("UPDATE ops.undecided_requests SET entry_indexes = '{}'")
+    assert await asked_of(scene, await scene.organization.moment(), state=State.REQUESTED) == []
+
+    await note_anew(scene.record, scene.organization.org_id)
+
+    assert await noted(scene) == (await scene.organization.size(), [asked.entry_index])
 
 
 async def test_an_older_note_never_takes_the_place_of_a_newer_one(scene: Scene) -> None:
