@@ -12,7 +12,8 @@ from api.graphql.schema import SCHEMA
 from api.routes import ROUTES
 from api.server import Server, configuration
 from record import logs
-from record.settings import Settings
+from record.refusals import Refusal
+from record.settings import Settings, explained
 
 
 def main() -> int:
@@ -20,10 +21,14 @@ def main() -> int:
     try:
         settings = Settings.from_environment()
     except ValidationError as error:
-        sys.stderr.write(f"These settings are missing or wrong. See docs/operating.md.\n{error}\n")
+        sys.stderr.write(f"{explained(error)}\n")
         return 2
     logs.configure(settings.log_format)
-    app = create_app(settings, schema=SCHEMA, routes=ROUTES)
+    try:
+        app = create_app(settings, schema=SCHEMA, routes=ROUTES)
+    except Refusal as refusal:  # a secret file that cannot be read
+        sys.stderr.write(f"{refusal.message}\n")
+        return 2
     Server(configuration(app, settings), app).run()
     return 0
 

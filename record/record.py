@@ -7,7 +7,7 @@ from record.clock import Clock, SystemClock
 from record.database import Database
 from record.ledger.append import Ledger
 from record.readings import rows_of
-from record.settings import Settings
+from record.settings import Settings, secret_in
 from record.vault import Vault, VaultAddress
 
 
@@ -30,7 +30,11 @@ class Record:
 
 
 def open_record(settings: Settings, *, clock: Clock | None = None) -> Record:
-    """A record at the addresses that the settings name. Nothing is connected before it is first used."""
+    """A record at the addresses that the settings name. Nothing is connected before it is first used.
+
+    InvalidInput when a secret file cannot be read or does not hold what it should.
+    """
+    settings.notice_keys()  # read when they are needed; what is wrong with them is said now
     clock = clock or SystemClock()
     database = Database(
         str(settings.database_url),
@@ -40,8 +44,8 @@ def open_record(settings: Settings, *, clock: Clock | None = None) -> Record:
     vault = Vault(
         VaultAddress(
             endpoint=settings.s3_endpoint,
-            access_key=settings.s3_access_key_file.read_text().strip(),
-            secret_key=settings.s3_secret_key_file.read_text().strip(),
+            access_key=secret_in(settings.s3_access_key_file),
+            secret_key=secret_in(settings.s3_secret_key_file),
             bucket=settings.s3_bucket,
             secure=settings.s3_secure,
         ),

@@ -4,6 +4,7 @@ Nothing that could fork or lose the record has a default. Secrets are files, so 
 `docs/operating.md` prints its settings page from this class.
 """
 
+import os
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -217,10 +218,10 @@ class Settings(BaseSettings):
             raise InvalidInput(
                 "MUNIMENT_SIGNING_KEY_FILE is not set. Workers and `python -m record` need it: set it and start again."
             )
-        seed = bytes.fromhex(self.signing_key_file.read_text().strip())
+        seed = _bytes_of(secret_in(self.signing_key_file))
         if len(seed) != 32:
             raise InvalidInput(
-                f"{self.signing_key_file} holds {len(seed)} bytes. The seed has 32: 64 hexadecimal digits."
+                f"{self.signing_key_file} does not hold a seed of 32 bytes. Write 64 hexadecimal digits."
             )
         return seed
 
@@ -232,12 +233,32 @@ class Settings(BaseSettings):
         """The keys that seal what notices need in clear, 32 bytes each, the one in use first; none where none is set."""
         if self.notices_key_file is None:
             return ()
-        keys = tuple(bytes.fromhex(line) for line in self.notices_key_file.read_text().split())
+        keys = tuple(_bytes_of(line) for line in secret_in(self.notices_key_file).split())
         if not keys or any(len(key) != 32 for key in keys):
             raise InvalidInput(
-                f"{self.notices_key_file} holds no keys of 32 bytes. Write 64 hexadecimal digits a line."
+                f"{self.notices_key_file} does not hold keys of 32 bytes. Write 64 hexadecimal digits a line."
             )
         return keys
+
+
+def secret_in(path: Path) -> str:
+    """What a secret file holds, without space around it. InvalidInput says why it cannot be read."""
+    try:
+        return path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise InvalidInput(
+            f"The secret file {path} cannot be read: {why}. Put it there, readable by the user that this process runs as "
+            f"(uid {os.geteuid()})."
+        ) from error
+
+
+def _bytes_of(digits: str) -> bytes:
+    """The bytes that hexadecimal digits stand for; none where they are anything else."""
+    try:
+        return bytes.fromhex(digits)
+    except ValueError:
+        return b""
 
 
 def _networks(written: str | None) -> tuple[Network, ...]:

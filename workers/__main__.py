@@ -19,7 +19,8 @@ from pydantic import ValidationError
 from record import garbage, logs
 from record.ledger.signing import ForkRefused, Notary
 from record.record import Record, open_record
-from record.settings import Settings
+from record.refusals import Refusal
+from record.settings import Settings, explained
 from workers.archives import Archives
 from workers.checkpoints import run_checkpoints
 from workers.deliveries import Deliveries, Telling
@@ -138,11 +139,15 @@ def main() -> int:
     try:
         settings = Settings.from_environment()
     except ValidationError as error:
-        sys.stderr.write(f"These settings are missing or wrong. See docs/operating.md.\n{error}\n")
+        sys.stderr.write(f"{explained(error)}\n")
         return BAD_SETTINGS
     logs.configure(settings.log_format)
     garbage.settle()
-    return uvloop.run(serve(settings))
+    try:
+        return uvloop.run(serve(settings))
+    except Refusal as refusal:  # a secret file that cannot be read
+        sys.stderr.write(f"{refusal.message}\n")
+        return BAD_SETTINGS
 
 
 if __name__ == "__main__":
