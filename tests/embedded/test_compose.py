@@ -78,6 +78,12 @@ def test_every_service_that_stays_is_watched_and_restarted() -> None:
             assert service["restart"] == "unless-stopped"
 
 
+def test_one_service_builds_the_image_and_none_asks_a_registry_for_it() -> None:
+    assert [name for name, service in SERVICES.items() if "build" in service] == ["migrate"]
+    assert {SERVICES[name]["image"] for name in OURS} == {"muniment:local"}
+    assert {SERVICES[name]["pull_policy"] for name in OURS} == {"never"}
+
+
 def test_the_servers_wait_for_the_schema() -> None:
     for name in ("api", "worker"):
         assert SERVICES[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
