@@ -280,6 +280,20 @@ ACTIONS: Final = (
         brings=uploads.catalogue,
     ),
     Action(
+        "create-framework",
+        "/frameworks",
+        "controls",
+        {
+            "name": forms.text("name"),
+            "title": forms.text("title"),
+            "controls": forms.controls("controls"),
+            "description": forms.text("description"),
+            "comment": forms.text("comment"),
+        },
+        leads_to=_to_framework,
+        anchor="by-hand",
+    ),
+    Action(
         "map-control",
         "/controls/{framework}/{control}/mapping",
         "control",

@@ -120,6 +120,43 @@ def requirements(form: Form) -> list[dict[str, Any]]:
     return found + [{"policy": each} for each in form.get("policy", ()) if each.strip()]
 
 
+def controls(name: str) -> Reader:
+    """Controls, one a line: the id, a blank, the title. `# ...` names the section of those below; a line that begins with a blank
+    says what the control above it asks for. Empty lines are left out."""
+
+    def read(form: Form) -> list[dict[str, str]]:
+        found: list[dict[str, str]] = []
+        section = ""
+        for number, line in enumerate(said(form, name).split("\n"), start=1):
+            written = line.strip()
+            if written.startswith("#"):
+                section = written.lstrip("#").strip()
+            elif written and line[0].isspace():
+                if not found:
+                    raise InvalidInput(
+                        f"Line {number} begins with a blank, so it says what the control above it asks for, and there is none. "
+                        "Begin it with the id of a control.",
+                        field=name,
+                    )
+                before = found[-1].get("statement", "")
+                found[-1]["statement"] = f"{before}\n{written}".strip()
+            elif written:
+                found.append(_control(number, written, name) | ({"section": section} if section else {}))
+        return found
+
+    return read
+
+
+def _control(number: int, written: str, field: str) -> dict[str, str]:
+    identity, *title = written.split(maxsplit=1)
+    if not title:
+        raise InvalidInput(
+            f"Line {number}, {identity[:40]!r}, is an id without a title. Write what the control is about behind it.",
+            field=field,
+        )
+    return {"control": identity, "title": title[0]}
+
+
 def attestation_rows(form: Form) -> list[tuple[str, str, str]]:
     """The rows of attestations as they were written: name, type, flows."""
     columns = [form.get(name, ()) for name in ("attestation", "type", "flows")]

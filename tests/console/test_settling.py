@@ -1,5 +1,6 @@
 """Frameworks, mappings and the organization's settings, recorded through forms: by whom, with what refusals, and what is shown."""
 
+import html
 import re
 import uuid
 
@@ -91,8 +92,85 @@ def test_whoever_may_not_import_is_told_which_role_would_and_nothing_is_stored(
     answer = imported(reader, catalogue(control("X1")), framework="sneaked")
 
     assert "Import it" not in page
-    assert "Importing one needs the role writer or admin" in page
+    assert "Adding one needs the role writer or admin" in page
     assert answer.status_code == 403
+    assert "Ask an admin for the role" in answer.text
+    assert size_of(console) == before
+
+
+LISTED = """\
+# Changes
+
+H-1  Every change is reviewed
+  Whoever wrote it
+  does not count.
+H-2 What is delivered was tested
+# People
+H-3 Leavers lose their keys"""
+
+
+def test_a_framework_is_written_by_hand_in_a_browser(browse: Browse, console: Console) -> None:
+    name = f"hand-{uuid.uuid4().hex[:8]}"
+    page = browse("/o/acme/controls")
+    page.get_by_text("By hand, control by control").click()
+    form = page.locator("#by-hand")
+    form.get_by_label("Name", exact=True).fill(name)
+    form.get_by_label("Title", exact=True).fill("House rules")
+    form.get_by_label("Controls, one a line").fill(LISTED)
+    form.get_by_label("Why it is recorded").fill("agreed in spring")
+    form.get_by_role("button", name="Record this framework").click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("House rules")
+    expect(page.get_by_role("status")).to_contain_text("Recorded in the ledger as entry")
+    asked = "query ($n: String!) { record { framework(name: $n) { controls { nodes { control title section statement } } } } }"
+    found = console.writer.ask(asked, n=name)["record"]["framework"]["controls"]["nodes"]
+    assert [(each["control"], each["section"], each["statement"]) for each in found] == [
+        ("H-1", "Changes", "Whoever wrote it\ndoes not count."),
+        ("H-2", "Changes", ""),
+        ("H-3", "People", ""),
+    ]
+    assert found[0]["title"] == "Every change is reviewed"
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"name": "not a name"}, "is not a valid framework name"),
+        ({"name": "soc2"}, "A framework called soc2 exists already"),
+        ({"title": "  "}, "A framework needs a title"),
+        ({"controls": " \n"}, "List at least one"),
+        ({"controls": "H-1 Reviewed\nH-2"}, "Line 2, 'H-2', is an id without a title"),
+        ({"controls": "  of what"}, "Line 1 begins with a blank"),
+        ({"controls": "H/1 Reviewed"}, "'H/1' is not a valid control id"),
+        ({"controls": "H-1 Reviewed\nh-1 Again"}, "The control h-1 is there twice"),
+    ],
+    ids=["name", "taken", "title", "none", "titleless", "blank", "id", "twice"],
+)
+def test_a_framework_that_is_refused_says_so_beside_the_field_and_keeps_what_was_written(
+    console: Console, fields: dict[str, str], said: str
+) -> None:
+    visitor, before = console.visitor(), size_of(console)
+    wished = {"name": f"refused-{uuid.uuid4().hex[:6]}", "title": "Kept", "controls": "K-1 Kept", "comment": "Why so"}
+
+    answer = visitor.send("/o/acme/frameworks", **wished | fields)
+
+    assert answer.status_code == 422
+    [beside] = re.findall(r'<p class="refused beside"[^>]*>(.*?)</p>', answer.text)
+    assert said in html.unescape(beside)
+    imports, _, by_hand = answer.text.partition('id="by-hand"')
+    assert by_hand.startswith(" open")
+    for name, written in (wished | fields).items():
+        assert html.escape(written, quote=False).strip() in by_hand, name
+    assert "Why so" not in imports
+    assert size_of(console) == before
+
+
+def test_whoever_may_not_write_makes_no_framework(console: Console, reader: Visitor) -> None:
+    before = size_of(console)
+
+    answer = reader.send("/o/acme/frameworks", name="sneaked", title="Sneaked", controls="S-1 Sneaked")
+
+    assert answer.status_code == 422
     assert "Ask an admin for the role" in answer.text
     assert size_of(console) == before
 
