@@ -65,6 +65,12 @@ def worst(statuses: Iterable[Status]) -> Status:
     return COMPLIANT if found else UNKNOWN
 
 
+def worst_first(reasons: Iterable[Reason]) -> list[Reason]:
+    """What is wrong before what is missing, then what cannot be told, then what is satisfied; among alike as they came."""
+    found = list(reasons)
+    return [each for status in (*_WORST_FIRST, COMPLIANT) for each in found if each.outcome is status]
+
+
 def earliest(instants: Iterable[datetime | None]) -> datetime | None:
     """The first instant at which something expires; None when nothing does."""
     return min((instant for instant in instants if instant is not None), default=None)

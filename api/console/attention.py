@@ -13,6 +13,8 @@ from api.console.events import DRIFTS
 
 SOON: Final = timedelta(days=14)
 """How near an end must be to be worth a line."""
+DRIFTS_TOLD: Final = 3
+"""How many drifts of an environment have lines of their own; the document asks for one more."""
 _ORDER: Final = {"bad": 0, "open": 1, "none": 2}
 
 
@@ -48,26 +50,30 @@ def _environments(environments: Sequence[Mapping[str, Any]]) -> Iterator[Need]:
     for each in environments:
         name = each["name"]
         address = {"environment": name}
-        status = each["verdict"]["status"]
+        standing = each["standing"]
+        status, current = standing["status"], standing["current"]
+        at = None if current or standing["judgement"] is None else standing["judgement"]["instant"]
         if status == "NON_COMPLIANT":
             yield Need(
                 "bad",
                 "Not compliant:",
                 name,
-                "What runs there breaks a policy.",
+                "What runs there breaks a policy." if current else "It was when it was judged last,",
                 "environment",
                 address,
                 "#why",
+                at,
             )
         elif status == "INCOMPLETE":
             yield Need(
                 "open",
                 "Incomplete:",
                 name,
-                "Evidence is missing for what runs there.",
+                "Evidence is missing for what runs there." if current else "It was when it was judged last,",
                 "environment",
                 address,
                 "#why",
+                at,
             )
         if each["stale"]:
             yield Need(
@@ -79,9 +85,11 @@ def _environments(environments: Sequence[Mapping[str, Any]]) -> Iterator[Need]:
                 address,
                 at=each["stale"],
             )
-        for drift in each["drift"]:
+        for drift in each["drift"][:DRIFTS_TOLD]:
             what = f"{DRIFTS.get(drift['kind'], drift['kind'])} in {name}:"
             yield Need("open", what, drift["name"], drift["explanation"], "environment", address, "#drift")
+        if len(each["drift"]) > DRIFTS_TOLD:
+            yield Need("open", "More drifts in", name, "Its page lists them.", "environment", address, "#drift")
 
 
 def _approvals(record: Mapping[str, Any]) -> Iterator[Need]:

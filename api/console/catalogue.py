@@ -9,6 +9,8 @@ from record.clock import to_rfc3339
 
 WINDOW: Final = timedelta(days=90)
 """What a report shows when nobody chose."""
+JUDGED_MAX: Final = 1_000
+"""How many artifacts may run in an environment whose page judges all of them unasked."""
 
 
 def _snapshot(given: Mapping[str, str]) -> dict[str, Any]:
@@ -52,6 +54,12 @@ def _window(answered: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, 
     return {"from": instant_from(given["from"]) if given.get("from") else to_rfc3339(begin), "to": until}
 
 
+def _in_full(answered: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
+    """Whether all that runs in the environment is judged for the page: where it is not much, or when somebody asks for it."""
+    environment = (answered.get("record") or {}).get("environment") or {"artifactCount": 0}
+    return {"inFull": environment["artifactCount"] <= JUDGED_MAX or bool(given.get("worst"))}
+
+
 PAGES: Final = (
     Page("home", "/", "Home", section="home"),
     Page("environments", "/environments", "Environments", section="environments"),
@@ -62,6 +70,7 @@ PAGES: Final = (
         section="environments",
         subject="environment",
         rows=25,
+        follows=_in_full,
     ),
     Page(
         "snapshot",

@@ -1,7 +1,7 @@
 """A policy line by line: its text and a verdict's reasons in, each line with what was found by the rule that stands in it out."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,7 +9,6 @@ from record.policies.service import CANDIDATE
 from record.verdicts import Status, worst
 
 _PLACE: Final = re.compile(r"line (\d+)")
-_FINGERPRINT: Final = re.compile(r"([0-9a-f]{12})\u2026")
 
 TRIED: Final = f"policy {CANDIDATE} v0"
 """How a reason calls a policy that is not recorded."""
@@ -66,13 +65,3 @@ def named(reasons: Sequence[Reason], name: str) -> list[Reason]:
         {**each, "rule": each["rule"].replace(TRIED, name, 1), "because": named(each.get("because") or (), name)}
         for each in reasons
     ]
-
-
-def by_subject(reasons: Iterable[Reason]) -> Callable[[Mapping[str, Any]], Reason | None]:
-    """Finds the reason that is about a running artifact, by the beginning of the fingerprint that its subject names."""
-    found: dict[str, Reason] = {}
-    for reason in reasons:
-        named = _FINGERPRINT.findall(reason["subject"])
-        if named:
-            found[named[-1]] = reason
-    return lambda artifact: found.get(artifact["fingerprint"][:12])

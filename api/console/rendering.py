@@ -209,9 +209,9 @@ _ENVIRONMENT.globals.update(
         "drifts": events.DRIFTS,
         "lines_of": lines.lines_of,
         "worst_first": lines.worst_first,
-        "by_subject": lines.by_subject,
         "named": lines.named,
         "once": forms.once,
+        "most_told": 30,
         "attestation_rows": forms.attestation_rows,
         "time": time_of,
     }

@@ -258,18 +258,21 @@ class Drift:
         )
 
 
-async def drift_of(info: Info, moment: Moment, environments: Sequence[Environment], *, seen_in: str) -> list[Drift]:
-    """Where these environments, none of them logical, drift; they are seen in the one of this name."""
+async def drift_of(
+    info: Info, moment: Moment, environments: Sequence[Environment], *, seen_in: str, most: int | None = None
+) -> list[Drift]:
+    """Where these environments, none of them logical, drift, at most so many; they are seen in the one of this name."""
     found: list[Drift] = []
     loaders = loaders_at(info, moment)
     for environment in environments:
-        running = await loaders.running.load(environment.environment_id)
+        running = await loaders.running_names.load(environment.environment_id)
         async with info.context.record.database.connection(moment.org_id) as connection:
             facts = await queries.drift_facts(connection, moment, environment, running)
         decided = rules.drift(*facts, grace=queries.grace_of(environment), now=moment.instant)
         info.context.expires(decided.holds_until)
         name = shown_name(info, environment.name, seen_in)
-        found += [Drift.of(each, name) for each in decided.drifts]
+        left = None if most is None else most - len(found)
+        found += [Drift.of(each, name) for each in decided.drifts[:left]]
     return found
 
 

@@ -31,12 +31,8 @@ async def difference_of(info: Info, moment: Moment, first: str, second: str) -> 
     return SnapshotDifference(
         first=one,
         second=other,
-        only_first=[RunningArtifact.of(each, moment) for each in found.only_first],
-        only_second=[RunningArtifact.of(each, moment) for each in found.only_second],
-        scaled=[_in_both(pair, moment) for pair in found.scaled],
-        same=[_in_both(pair, moment) for pair in found.same],
+        only_first=[one.ran(each) for each in found.only_first],
+        only_second=[other.ran(each) for each in found.only_second],
+        scaled=[InBoth(first=one.ran(before), second=other.ran(after)) for before, after in found.scaled],
+        same=[InBoth(first=one.ran(before), second=other.ran(after)) for before, after in found.same],
     )
-
-
-def _in_both(pair: tuple[rules.Running, rules.Running], moment: Moment) -> InBoth:
-    return InBoth(first=RunningArtifact.of(pair[0], moment), second=RunningArtifact.of(pair[1], moment))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import strawberry
 
-from api.graphql.connections import Connection, connect, wanted
+from api.graphql.connections import Connection, connect, page_size, wanted
 from api.graphql.context import Info
 from api.graphql.deployments import Deployment, Drift, deployment_page, drift_of
 from api.graphql.drift_events import DriftEvent, drift_event_page
@@ -17,7 +17,8 @@ from api.graphql.nodes import Node, global_id
 from api.graphql.policies import Policy, policies_attached, verdict_of_environment
 from api.graphql.runs import environment_row
 from api.graphql.scalars import Json
-from api.graphql.snapshots import EnvironmentEvent, RunningArtifact, Snapshot, event_place, running_page, snapshot_at
+from api.graphql.snapshots import EnvironmentEvent, RunningArtifact, Snapshot, event_place, running_page_of, snapshot_at
+from api.graphql.standing import Standing, artifact_count_of, standing_of
 from api.graphql.verdicts import Verdict
 from api.graphql.waivers import Waiver, waivers_of_environment
 from record.access.rules import Action
@@ -109,9 +110,14 @@ class Environment(Node):
     async def running(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[RunningArtifact]:
-        parts = await loaders_at(info, self.moment).running.load_many(list(self.row.places))
-        running = rules.union(each for part in parts for each in part) if self.row.is_logical else parts[0]
-        return running_page(info, self.moment, running, first=first, after=after, last=last, before=before)
+        return await running_page_of(info, self.moment, self.row, first=first, after=after, last=last, before=before)
+
+    @strawberry.field(
+        description="How many artifacts run in it, as of its newest snapshot. What runs in several parts of a logical environment "
+        "counts in each."
+    )
+    async def artifact_count(self, info: Info) -> int:
+        return await artifact_count_of(info, self.moment, self.row)
 
     @strawberry.field(description="Its snapshots, the newest first. A logical environment has none of its own.")
     async def snapshots(
@@ -184,9 +190,16 @@ class Environment(Node):
         return await deployment_page(info, self.moment, self.row, first=first, after=after, last=last, before=before)
 
     @strawberry.field(description="Where what runs in it and what was reported as deployed to it drift apart.")
-    async def drift(self, info: Info) -> list[Drift]:
+    async def drift(
+        self,
+        info: Info,
+        first: Annotated[
+            int | None, strawberry.argument(description="Only so many; all of them when left out.")
+        ] = None,
+    ) -> list[Drift]:
+        most = None if first is None else page_size(info, first)
         places = await self._included(info) if self.row.is_logical else [self.row]
-        return await drift_of(info, self.moment, places, seen_in=self.name)
+        return await drift_of(info, self.moment, places, seen_in=self.name, most=most)
 
     @strawberry.field(
         description="When drifts began, the newest first, by what was recorded then: a late report ends a drift and does not "
@@ -233,6 +246,13 @@ class Environment(Node):
     async def verdict(self, info: Info) -> Verdict:
         silent = await self._stale(info)
         return await verdict_of_environment(info, self.moment, self.row.environment_id, stale=silent)
+
+    @strawberry.field(
+        description="How it stands, by the judgement recorded last where that is the last word: for pages that show a status, "
+        "however much runs."
+    )
+    async def standing(self, info: Info) -> Standing:
+        return await standing_of(info, self.moment, self.row)
 
     @strawberry.field(description="When its verdict changed or it fell silent, and why: the newest first.")
     async def judgements(

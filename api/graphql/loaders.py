@@ -18,10 +18,12 @@ from record.attestations import queries as attestation_queries
 from record.database import Connection
 from record.deployments import queries as deployment_queries
 from record.environments import queries as environment_queries
+from record.environments import running as running_queries
 from record.environments import snapshots as snapshot_queries
 from record.evidence import queries as evidence_queries
 from record.flows import queries as flow_queries
 from record.ids import Fingerprint, KeyId, PrincipalId, TrailId
+from record.judgements import current
 from record.judgements import queries as judgement_queries
 from record.ledger import queries as ledger_queries
 from record.moment import Moment
@@ -144,6 +146,7 @@ class Loaders:
     environments = _by(environment_queries.by_ids)
     newest_snapshots = _by(snapshot_queries.newest)
     running = _by(snapshot_queries.running_now)
+    running_names = _by(running_queries.named_now)
     last_reports = _by(environment_queries.last_reports)
     runs = _by(snapshot_queries.runs_of)
     deployments = _by(deployment_queries.of_fingerprints)
@@ -151,6 +154,8 @@ class Loaders:
     previous_deployments = _by(deployment_queries.previous)
     policies_of_environments = _by(policy_queries.attached_to)
     judgements = _by(presence.judged_by_attached)
+    some_judged = _by(presence.some_judged)
+    standings = _by(current.how_they_stand)
     snapshots_judged = _by(presence.snapshots_judged)
     entries = _by(ledger_queries.entries_at)
     judgements_of_snapshots = _by(judgement_queries.of_snapshots)

@@ -17,10 +17,11 @@ from api.graphql.writes import perform
 from record import verdicts
 from record.access.rules import Action
 from record.clock import to_rfc3339
+from record.environments.snapshots import Named
 from record.ids import EntryIndex, EnvironmentId, PolicyId
 from record.moment import Moment
 from record.policies import queries, service
-from record.policies.presence import PastSnapshot
+from record.policies.presence import OneOfMany, PastSnapshot
 from record.verdicts import Status
 
 
@@ -153,6 +154,13 @@ async def verdict_of_environment(
         "Report a snapshot, or find out why none comes.",
     )
     return _shown(info, replace(judged.verdict, reasons=(silent, *judged.verdict.reasons)))
+
+
+async def verdict_of_running(info: Info, moment: Moment, environment_id: EnvironmentId, running: Named) -> Verdict:
+    """What the policies of an environment say of one artifact that runs there."""
+    judged = await loaders_at(info, moment).some_judged.load(OneOfMany(environment_id, running))
+    assert judged is not None  # the environment was read at this very moment
+    return _shown(info, judged.verdict)
 
 
 async def verdict_of_snapshot(info: Info, moment: Moment, snapshot: PastSnapshot) -> Verdict:

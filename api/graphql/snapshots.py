@@ -13,7 +13,7 @@ from api.graphql.context import Info
 from api.graphql.judgements import Judgement, judgement_of_snapshot
 from api.graphql.ledger import After, Before, First, Last
 from api.graphql.loaders import loaders_at
-from api.graphql.policies import verdict_of_snapshot
+from api.graphql.policies import verdict_of_running, verdict_of_snapshot
 from api.graphql.runs import environment_row
 from api.graphql.scalars import Json
 from api.graphql.verdicts import Verdict
@@ -22,7 +22,9 @@ from record.environments import expressions, rules, snapshots
 from record.environments.asking import snapshots_asked
 from record.environments.members import Refused as RefusedRow
 from record.environments.queries import Environment
+from record.environments.running import page_in
 from record.environments.service import unknown_environment
+from record.environments.snapshots import Named
 from record.ids import EntryIndex, EnvironmentId, Fingerprint
 from record.moment import Moment
 from record.policies.presence import PastSnapshot
@@ -38,6 +40,14 @@ class RunningArtifact:
     facts_omitted: int = strawberry.field(description="How many further facts were reported and are not listed.")
     row: strawberry.Private[rules.Running]
     moment: strawberry.Private[Moment]
+    seen_in: strawberry.Private[EnvironmentId]
+
+    @strawberry.field(
+        description="What the policies of the environment say of it at this moment, whatever else runs there; its one reason "
+        "is the one that the environment's verdict has for it. UNKNOWN without a policy."
+    )
+    async def verdict(self, info: Info) -> Verdict:
+        return await verdict_of_running(info, self.moment, self.seen_in, Named(self.fingerprint, self.name))
 
     @strawberry.field(description="The number of the snapshot that first saw it; null in a logical environment.")
     def since_snapshot(self) -> int | None:
@@ -71,7 +81,7 @@ class RunningArtifact:
         return await artifact_of(info, self.moment, self.fingerprint)
 
     @classmethod
-    def of(cls, row: rules.Running, moment: Moment) -> "RunningArtifact":
+    def of(cls, row: rules.Running, moment: Moment, seen_in: EnvironmentId) -> "RunningArtifact":
         return cls(
             fingerprint=row.member.fingerprint,
             name=row.member.name,
@@ -80,6 +90,7 @@ class RunningArtifact:
             facts_omitted=row.member.facts_omitted,
             row=row,
             moment=moment,
+            seen_in=seen_in,
         )
 
 
@@ -95,6 +106,7 @@ def running_page(
     moment: Moment,
     running: Sequence[rules.Running],
     *,
+    seen_in: EnvironmentId,
     first: int | None,
     after: str | None,
     last: int | None,
@@ -109,7 +121,40 @@ def running_page(
         if (after_it is None or _place(each) > after_it) and (before_it is None or _place(each) < before_it)
     ]
     shown = rows[-want.fetch :] if want.backward else rows[: want.fetch]
-    return connect(shown, want, key=_running_key, node=lambda row: RunningArtifact.of(row, moment))
+    return connect(shown, want, key=_running_key, node=lambda row: RunningArtifact.of(row, moment, seen_in))
+
+
+async def running_page_of(
+    info: Info,
+    moment: Moment,
+    environment: Environment,
+    *,
+    first: int | None,
+    after: str | None,
+    last: int | None,
+    before: str | None,
+) -> Connection[RunningArtifact]:
+    """A page of what runs now, by name. Of a physical environment no more is read than the page shows."""
+    seen_in, loaders = environment.environment_id, loaders_at(info, moment)
+    if environment.is_logical:
+        parts = await loaders.running.load_many(list(environment.places))
+        united = rules.union(each for part in parts for each in part)
+        return running_page(info, moment, united, seen_in=seen_in, first=first, after=after, last=last, before=before)
+    want = wanted(info, "running", first=first, after=after, last=last, before=before)
+    snapshot = await loaders.newest_snapshots.load(seen_in)
+    rows: list[rules.Running] = []
+    if snapshot is not None:
+        async with info.context.record.database.connection(moment.org_id) as connection:
+            rows = await page_in(
+                connection,
+                moment,
+                snapshot,
+                limit=want.fetch,
+                after=_place_of(want.after),
+                before=_place_of(want.before),
+                backward=want.backward,
+            )
+    return connect(rows, want, key=_running_key, node=lambda row: RunningArtifact.of(row, moment, seen_in))
 
 
 def _place(running: rules.Running) -> tuple[str, str]:
@@ -202,13 +247,26 @@ class Snapshot:
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[RunningArtifact]:
         running = await self.members(info)
-        return running_page(info, self.moment, running, first=first, after=after, last=last, before=before)
+        return running_page(
+            info,
+            self.moment,
+            running,
+            seen_in=self.environment.environment_id,
+            first=first,
+            after=after,
+            last=last,
+            before=before,
+        )
 
     async def members(self, info: Info) -> list[rules.Running]:
         """What ran, by name."""
         async with info.context.record.database.connection(self.moment.org_id) as connection:
             found = await snapshots.running_in(connection, self.moment, self.rows)
         return rules.union(each for running in found for each in running) if self.environment.is_logical else found[0]
+
+    def ran(self, row: rules.Running) -> RunningArtifact:
+        """One of its members."""
+        return RunningArtifact.of(row, self.moment, self.environment.environment_id)
 
     @strawberry.field(
         description="What is said of it now: by the policies that are attached to its environment now, and by all that is known "

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import Annotated
 
 import strawberry
 
+from api.graphql.connections import page_size
 from api.graphql.context import Info
 from record import verdicts
 from record.ids import EntryIndex
@@ -48,9 +50,26 @@ class Verdict:
     )
     why: strawberry.Private[Callable[[], Iterable[verdicts.Reason]]]
 
-    @strawberry.field(description="Why, as a tree: what was asked, of what, and what was found.")
-    def reasons(self) -> list[Reason]:
-        return [Reason.of(reason) for reason in self.why()]
+    @strawberry.field(
+        description="Why, as a tree: what was asked, of what, and what was found. With `worst`, so many of the uppermost: "
+        "what is wrong before what is missing, that before what cannot be told, and what is satisfied last."
+    )
+    def reasons(
+        self,
+        info: Info,
+        worst: Annotated[
+            int | None, strawberry.argument(description="Only so many, the worst first; all of them when left out.")
+        ] = None,
+    ) -> list[Reason]:
+        if worst is None:
+            return [Reason.of(reason) for reason in self.why()]
+        return [
+            Reason.of(reason) for reason in verdicts.worst_first(self.why())[: page_size(info, worst, field="worst")]
+        ]
+
+    @strawberry.field(description="How many reasons there are uppermost: of an environment, one for each artifact.")
+    def reason_count(self) -> int:
+        return sum(1 for _ in self.why())
 
     @classmethod
     def of(

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from record.database import Connection
 from record.environments.queries import ENVIRONMENT, Environment, environment_of
@@ -159,9 +159,11 @@ CROSS JOIN LATERAL (
 ) s"""
 
 
-async def members_in(
-    connection: Connection, moment: Moment, snapshots: Sequence[Snapshot]
-) -> list[list[tuple[Member, int]]]:
+Members: TypeAlias = list[list[tuple[Member, int]]]
+"""Of each snapshot, its members with the number of the snapshot that saw each start."""
+
+
+async def members_in(connection: Connection, moment: Moment, snapshots: Sequence[Snapshot]) -> Members:
     """The members of each of these snapshots by name, with the number of the snapshot that saw each start: one statement."""
     rows = await connection.fetch(
         _MEMBERS,
@@ -170,26 +172,36 @@ async def members_in(
         [snapshot.keyframe for snapshot in snapshots],
         [snapshot.number for snapshot in snapshots],
     )
-    found: list[list[tuple[Member, int]]] = [[] for _ in snapshots]
+    found: Members = [[] for _ in snapshots]
     for row in rows:
-        member = Member(
-            row["fingerprint"],
-            row["name"],
-            row["instances"],
-            tuple(json.loads(row["created"])),
-            tuple(json.loads(row["facts"])),
-            row["facts_omitted"],
-            tuple(json.loads(row["flows"])),
-        )
-        found[row["place"] - 1].append((member, row["since"]))
+        found[row["place"] - 1].append((member_of(row), row["since"]))
     return found
+
+
+def member_of(row: Any) -> Member:
+    """The member in a row that has its columns."""
+    return Member(
+        row["fingerprint"],
+        row["name"],
+        row["instances"],
+        tuple(json.loads(row["created"])),
+        tuple(json.loads(row["facts"])),
+        row["facts_omitted"],
+        tuple(json.loads(row["flows"])),
+    )
 
 
 async def running_in(connection: Connection, moment: Moment, snapshots: Sequence[Snapshot]) -> list[list[Running]]:
     """What ran in each of these snapshots, by name: two statements, however many snapshots and members."""
     if not snapshots:
         return []
-    members = await members_in(connection, moment, snapshots)
+    return await with_instants(connection, moment, snapshots, await members_in(connection, moment, snapshots))
+
+
+async def with_instants(
+    connection: Connection, moment: Moment, snapshots: Sequence[Snapshot], members: Members
+) -> list[list[Running]]:
+    """These members with the instants since which they run: one statement."""
     began = sorted(
         {
             (snapshot.environment_id, since)
@@ -249,9 +261,8 @@ async def running_now(connection: Connection, moment: Moment, ids: Sequence[Envi
     """What runs in each of these environments at this moment, by name: three statements."""
     snapshots = await newest(connection, moment, ids)
     there = [snapshot for snapshot in snapshots if snapshot is not None]
-    running = dict(
-        zip((each.environment_id for each in there), await running_in(connection, moment, there), strict=True)
-    )
+    found = await running_in(connection, moment, there)
+    running = dict(zip((each.environment_id for each in there), found, strict=True))
     return [running.get(environment_id, []) for environment_id in ids]
 
 

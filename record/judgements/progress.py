@@ -3,14 +3,14 @@
 Losing these rows loses nothing: `service` begins again at the last judgement that is in the record.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from record.database import Connection
-from record.ids import LedgerSize, OrgId
+from record.ids import EnvironmentId, LedgerSize, OrgId
 from record.judgements.rules import Kind, Point
 
 
@@ -28,6 +28,14 @@ class Progress:
 
     point: Point
     resumed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far an organization is judged, and when which of its environments are looked at again without an entry."""
+
+    point: Point
+    due: Mapping[EnvironmentId, datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,11 @@ _LOCK: Final = "SELECT pg_try_advisory_lock(hashtextextended('muniment.judging.'
 _UNLOCK: Final = "SELECT pg_advisory_unlock(hashtextextended('muniment.judging.' || $1::text, 0))"
 
 _PROGRESS: Final = "SELECT size, instant, resumed_at FROM ops.judging WHERE org_id = $1"
+
+_REACHED: Final = """
+SELECT j.size, j.instant, d.subject_id, d.due_at FROM ops.judging j
+LEFT JOIN ops.judging_due d ON d.org_id = j.org_id AND d.subject_id = ANY($2::uuid[]) AND d.due_at IS NOT NULL
+WHERE j.org_id = $1"""
 
 # When one that was silent has reported, all that were silent are looked at: a logical environment is so by its parts.
 _DUE: Final = f"""
@@ -125,6 +138,15 @@ async def progress(connection: Connection, org_id: OrgId) -> Progress | None:
     """How far it is judged; None when nobody knows."""
     row = await connection.fetchrow(_PROGRESS, org_id)
     return None if row is None else Progress(Point(row["size"], row["instant"]), row["resumed_at"])
+
+
+async def reached(connection: Connection, org_id: OrgId, ids: Sequence[EnvironmentId]) -> Reached | None:
+    """How far it is judged, with these environments' next looks: one statement. None when nobody knows."""
+    rows = await connection.fetch(_REACHED, org_id, ids)
+    if not rows:
+        return None
+    due = {EnvironmentId(row["subject_id"]): row["due_at"] for row in rows if row["subject_id"] is not None}
+    return Reached(Point(rows[0]["size"], rows[0]["instant"]), due)
 
 
 async def due(connection: Connection, org_id: OrgId, subjects: Sequence[UUID], until: datetime) -> dict[UUID, Due]:

@@ -159,6 +159,32 @@ async def of_snapshots(
     return [found.get(place) for place in range(1, len(snapshots) + 1)]
 
 
+_LAST = f"""
+SELECT {_COLUMNS} FROM unnest($3::uuid[]) AS asked (subject_id) CROSS JOIN LATERAL (
+    SELECT * FROM record.judgements j
+    WHERE j.org_id = $1 AND j.subject_id = asked.subject_id AND j.entry_index < $2 ORDER BY j.number DESC LIMIT 1
+) j"""
+
+
+async def last_of(connection: Connection, moment: Moment, subjects: Sequence[UUID]) -> dict[UUID, Judgement]:
+    """The last judgement of each of these that was recorded by the moment; whoever was not judged by then is left out."""
+    rows = await connection.fetch(_LAST, moment.org_id, moment.size, subjects)
+    return {row["subject_id"]: _judgement(row) for row in rows}
+
+
+_JUDGED_SINCE = """
+SELECT asked.subject_id FROM unnest($3::uuid[]) AS asked (subject_id) CROSS JOIN LATERAL (
+    SELECT j.entry_index FROM record.judgements j
+    WHERE j.org_id = $1 AND j.subject_id = asked.subject_id ORDER BY j.number DESC LIMIT 1
+) j WHERE j.entry_index >= $2"""
+
+
+async def judged_since(connection: Connection, moment: Moment, subjects: Sequence[UUID]) -> set[UUID]:
+    """Which of these have a judgement that was recorded after the moment's last entry."""
+    rows = await connection.fetch(_JUDGED_SINCE, moment.org_id, moment.size, subjects)
+    return {row["subject_id"] for row in rows}
+
+
 # --- for judging
 
 

@@ -47,6 +47,33 @@ async def judged_by(
 
 
 @dataclass(frozen=True, slots=True)
+class OneOfMany:
+    """An artifact under the name by which it runs in an environment."""
+
+    environment_id: EnvironmentId
+    running: Named
+
+
+async def some_judged(
+    connection: Connection, moment: Moment, asked: Sequence[OneOfMany]
+) -> list[EnvironmentJudgement | None]:
+    """What the policies attached to its environment say of each of these artifacts, as if nothing else ran there.
+
+    None for an environment that is not there. The statements of one environment, and the work of these artifacts.
+    """
+    ids = list(dict.fromkeys(each.environment_id for each in asked))
+    found = dict(zip(ids, await environments.by_ids(connection, moment, ids), strict=True))
+    attached = dict(zip(ids, await queries.attached_to(connection, moment, ids), strict=True))
+    known = [
+        (place, [row.understood for row in attached[each.environment_id]], [each.running])
+        for each in asked
+        if (place := found[each.environment_id]) is not None
+    ]
+    judged = iter(await _judged(connection, moment, known))
+    return [None if found[each.environment_id] is None else next(judged) for each in asked]
+
+
+@dataclass(frozen=True, slots=True)
 class PastSnapshot:
     """A snapshot by number; of a logical environment, one of each part."""
 
