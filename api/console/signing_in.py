@@ -41,17 +41,18 @@ async def ask(request: Request) -> Response:
 async def sign_in(request: Request) -> Response:
     """Begins a session, or takes one more organization into it."""
     record: Record = request.app.state.record
+    wanted = ""
     try:
         form = await forms.form_of(request)
+        wanted = forms.said(form, "next")
         known = cookies.secret_in(request, "session") or cookies.secret_in(request, "form")
         if not cookies.is_ours(request, known, forms.said(form, "token")):
-            return await _form(request, _STALE, 403)
+            return await _form(request, _STALE, 403, wanted=wanted)
         secret, caller = await service.begin(
             record, forms.said(form, "key").strip(), before=cookies.secret_in(request, "session")
         )
     except Refusal as refusal:
-        return await _form(request, refusal.message, refusal.http_status)
-    wanted = forms.said(form, "next")
+        return await _form(request, refusal.message, refusal.http_status, wanted=wanted)
     where = wanted if _is_of(wanted, caller.organization) else f"/o/{quote(caller.organization, safe='')}/"
     response = RedirectResponse(where, 303, headers=headers.PAGE)
     cookies.give(request, response, "session", secret, seconds=round(record.settings.session_hours * 3600))
@@ -83,8 +84,11 @@ ROUTES: Final = [
 ]
 
 
-async def _form(request: Request, refused: str | None, status: int) -> Response:
-    """The sign-in page. A visitor without any secret is given one, so that the form can prove where it came from."""
+async def _form(request: Request, refused: str | None, status: int, *, wanted: str = "") -> Response:
+    """The sign-in page, which leads on to `wanted`, or where its own address says.
+
+    A visitor without any secret is given one, so that the form can prove where it came from.
+    """
     secret = cookies.secret_in(request, "session") or cookies.secret_in(request, "form")
     fresh = cookies.new_secret() if secret is None else None
     try:
@@ -95,7 +99,7 @@ async def _form(request: Request, refused: str | None, status: int) -> Response:
         "title": "Sign in",
         "refused": refused,
         "seats": seats,
-        "next": request.query_params.get("next", ""),
+        "next": wanted or request.query_params.get("next", ""),
         "form_token": cookies.form_token(secret or fresh or ""),
     }
     response = html(rendering.render("sign_in.html", context), 403 if status == Unauthenticated.http_status else status)

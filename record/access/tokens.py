@@ -34,12 +34,12 @@ def organization_of(token: str) -> OrgId:
     body, checksum = token[:-_CHECKSUM_LENGTH], token[-_CHECKSUM_LENGTH:]
     well_formed = len(token) == _LENGTH and token.isascii() and token.startswith(PREFIX)
     if not well_formed or checksum != _checksum(body):
-        raise Unauthenticated("This is not an API key of this server. Send `Authorization: Bearer mun_...`, whole.")
+        raise Unauthenticated("This is not an API key of this server. Give it whole, from mun_ to its last character.")
     number = 0
     for digit in token[len(PREFIX) : len(PREFIX) + _ORG_LENGTH]:
         number = number * 62 + _ALPHABET.index(digit) if digit in _ALPHABET else -1
     if not 0 <= number < 2**128:
-        raise Unauthenticated("This is not an API key of this server. Send `Authorization: Bearer mun_...`, whole.")
+        raise Unauthenticated("This is not an API key of this server. Give it whole, from mun_ to its last character.")
     return OrgId(UUID(int=number))
 
 

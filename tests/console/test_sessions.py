@@ -32,7 +32,15 @@ def test_a_wrong_key_is_refused_in_the_words_of_the_api(console: Console) -> Non
 
     assert refused.status_code == 403
     assert "This is not an API key of this server." in refused.text
+    assert "Authorization" not in refused.text
+    assert 'aria-describedby="refused about-keys"' in refused.text
     assert "muniment-session" not in visitor.http.cookies
+
+
+def test_a_refusal_does_not_forget_where_the_visitor_wanted_to_go(console: Console) -> None:
+    refused = console.stranger().sign_in("mun_nonsense", next="/o/acme/flows?size=20")
+
+    assert '<input type="hidden" name="next" value="/o/acme/flows?size=20">' in refused.text
 
 
 def test_the_session_cookie_is_closed_to_scripts_and_other_sites(console: Console) -> None:
