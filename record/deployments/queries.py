@@ -168,14 +168,15 @@ SELECT asked.fingerprint, d.deployed_at FROM unnest($3::text[]) AS asked (finger
 async def drift_facts(
     connection: Connection, moment: Moment, environment: Environment, running: Sequence[Running]
 ) -> tuple[list[RunningFact], list[DeploymentFact]]:
-    """What decides the drift of a physical environment, given what runs in it: four statements, however many run."""
+    """What decides the drift of a physical environment, given what runs in it: four statements at most, however many run."""
     fingerprints = [each.member.fingerprint for each in running]
+    last = await last_of_units(connection, moment, environment.environment_id)
     units: dict[str, set[str]] = {fingerprint: {fingerprint} for fingerprint in fingerprints}
-    for row in await connection.fetch(_UNITS, moment.org_id, moment.size, fingerprints):
-        units[row["fingerprint"]].add(unit_of(row["flow"], row["template_name"], row["fingerprint"]))
+    if any(each.fingerprint not in units for each in last):  # else nobody asks what else runs of a unit
+        for row in await connection.fetch(_UNITS, moment.org_id, moment.size, fingerprints):
+            units[row["fingerprint"]].add(unit_of(row["flow"], row["template_name"], row["fingerprint"]))
     rows = await connection.fetch(_FIRST, moment.org_id, moment.size, fingerprints, environment.environment_id)
     first = {row["fingerprint"]: row["deployed_at"] for row in rows}
-    last = await last_of_units(connection, moment, environment.environment_id)
     runs = await snapshots.runs_of(
         connection, moment, [each.fingerprint for each in last], environments=[environment.environment_id]
     )
