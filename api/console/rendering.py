@@ -211,7 +211,7 @@ _ENVIRONMENT.globals.update(
         "worst_first": lines.worst_first,
         "named": lines.named,
         "once": forms.once,
-        "most_told": 30,
+        "most_told": 20,
         "attestation_rows": forms.attestation_rows,
         "time": time_of,
     }

@@ -9,7 +9,7 @@ import pytest
 from graphql import parse, validate
 
 from api.console.actions import ACTIONS
-from api.console.catalogue import PAGES
+from api.console.catalogue import JUDGED_MAX, PAGES
 from api.console.page import DOCUMENTS_MAX, Page
 from api.console.static import ASSETS
 from api.graphql.schema import SCHEMA
@@ -17,6 +17,7 @@ from tests.console import town
 from tests.console.conftest import Console, Visitor
 
 HTML_BYTES_MAX = 200_000
+ANSWER_BYTES_MAX = 100_000
 ASSET_BYTES_MAX = 120_000
 HTMX_SHA256 = "60231ae6ba9db3825eb15a261122d5f55921c4d53b66bf637dc18b4ee27c79f9"
 VENDORED = Path(__file__).parents[2] / "api/console/static/vendor"
@@ -149,7 +150,7 @@ def test_long_lists_are_turned_page_by_page_within_the_budget(console: Console, 
     flow, crowded = admin.get("/o/acme/flows/busy"), admin.get("/o/acme/environments/crowded")
 
     assert max(len(flow.content), len(crowded.content)) < HTML_BYTES_MAX
-    assert "144 more artifacts" in crowded.text
+    assert "145 more artifacts" in crowded.text
     assert "run-034" in flow.text
     assert "run-004" not in flow.text
     next_turn = re.search(r'href="([^"]*)">Next', flow.text)
@@ -322,3 +323,36 @@ def test_an_organization_that_is_open_to_everyone_can_be_read_without_signing_in
     assert open_flow.status_code == 200
     assert "Sign in" in open_flow.text
     assert closed.status_code == 404
+
+
+def test_an_environment_in_which_very_much_runs_is_not_judged_in_full_for_its_page(console: Console) -> None:
+    key = console.organization("vast")
+    writer, visitor = console.writer_of(key), console.visitor(key)
+    writer.write("createEnvironment", "CreateEnvironmentInput", name="vast", type="K8S", graceSeconds=0)
+    writer.write(
+        "createPolicy",
+        "CreatePolicyInput",
+        name="known",
+        document="version: 1\nartifacts: {provenance: {required: true}}\n",
+    )
+    writer.write("attachPolicy", "PolicyAttachmentInput", policy="known", environment="vast")
+    town.snapshot(
+        writer, "vast", *[(town.fingerprint_of(f"v{n}"), f"service-{n:04}", 1) for n in range(JUDGED_MAX + 1)]
+    )
+    size = writer.ask("{ record { size } }")["record"]["size"]
+
+    past = visitor.get(f"/o/vast/environments/vast?size={size}")
+    in_full = visitor.get(f"/o/vast/environments/vast?size={size}&worst=5")
+    home = visitor.get(f"/o/vast/?size={size}")
+
+    assert "Nobody has judged it by then" in past.text
+    assert "1,001 artifacts run here" in past.text
+    assert past.text.count("1 rule is not satisfied.") == 25
+    assert "more artifacts, none of them worse" not in past.text
+    assert "996 more artifacts, none of them worse" in in_full.text
+    assert "Nobody has judged it" not in in_full.text
+    assert "not judged yet" in home.text
+    assert "service-0003" not in home.text.partition("<h2>Environments")[0]
+    assert "More drifts in" in home.text
+    assert max(len(each.content) for each in (past, in_full, home)) < HTML_BYTES_MAX
+    assert len(visitor.get(f"/o/vast/environments/vast?size={size}&answer=json").content) < ANSWER_BYTES_MAX
