@@ -142,7 +142,9 @@ async def test_a_page_of_what_runs_costs_what_it_shows(client: Client) -> None:
 
 
 async def test_whoever_may_not_read_flows_is_told_no_more_of_an_artifact_than_of_the_whole(client: Client) -> None:
-    await client.court.organization.hire("narrow", Grant(Role.READER, flows=("elsewhere",), environments=("prod",)))
+    await client.court.organization.hire(
+        "narrow", Grant(Role.READER, flows=frozenset({"elsewhere"}), environments=frozenset({"prod"}))
+    )
     client.name = "narrow"
 
     said = await asked(

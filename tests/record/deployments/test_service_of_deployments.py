@@ -159,12 +159,16 @@ async def test_drift_follows_what_is_reported_and_what_is_seen(prod: Place, cloc
     assert said(await drifts(prod, size)) == [("NOT_SEEN", "app-2"), ("OTHER_VERSION", "app-1")]
 
 
-async def test_drift_takes_the_same_statements_however_much_runs(prod: Place, clock: MovableClock) -> None:
+@pytest.mark.parametrize(("deployed", "statements"), [(1, 6), (999, 7)], ids=["it runs", "it does not"])
+async def test_drift_takes_the_same_statements_however_much_runs(
+    prod: Place, clock: MovableClock, deployed: int, statements: int
+) -> None:
+    """One more, for units, when a last deployment does not run."""
     async with watched(prod.organization.record) as (record, database):
         counts = []
         for many in (2, 400):
             await prod.report(*(member(number) for number in range(1, many)))
-            await deploy(prod, 1)
+            await deploy(prod, deployed)
             environment, moment = await prod.environment(), await prod.organization.moment()
             for _ in range(2):
                 database.sent.clear()
@@ -174,7 +178,7 @@ async def test_drift_takes_the_same_statements_however_much_runs(prod: Place, cl
             counts.append(len(database.sent))
             assert len(running) == many - 1
 
-    assert counts == [7, 7]
+    assert counts == [statements, statements]
 
 
 async def test_the_deployment_before_is_of_the_same_unit_and_environment(prod: Place) -> None:
