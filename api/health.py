@@ -126,7 +126,7 @@ async def _asked(question: Callable[[], Awaitable[None]], *, good: str, bad: str
     except TimeoutError:
         return Part(False, f"{bad}: no answer within {PATIENCE_SECONDS:g} seconds.")
     except Unavailable as refusal:
-        return Part(False, f"{bad}: {refusal.message}")
+        return Part(False, refusal.message)
     except Exception as error:  # noqa: BLE001 (whatever a driver raises: the part is down)
         return Part(False, f"{bad}: {type(error).__name__}.")
     return Part(True, good)

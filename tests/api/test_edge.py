@@ -138,7 +138,7 @@ async def test_a_part_that_is_down_is_named_and_the_rest_goes_on(make_settings: 
     parts = response.json()["parts"]
     assert response.status_code == 503
     assert [name for name, part in parts.items() if not part["ready"]] == ["vault", "redis"]
-    assert "vault does not answer" in parts["vault"]["sentence"]
+    assert parts["vault"]["sentence"].count("does not answer") == 1
     assert answer.status_code == 200
 
 
