@@ -3,7 +3,7 @@
 import gc
 from typing import Final
 
-_THRESHOLD: Final = (20_000, 5, 100)
+_THRESHOLD: Final = (20_000, 20, 100)
 """Seldom, because requests leave no circles behind, and looking at ten thousands of objects that are in use takes a while. Not so
 seldom that a collection stops everybody for long: templates leave some.
 """
