@@ -11,7 +11,8 @@ Incremental delivery is not served, so graphql-core's executor without it is the
 """
 
 from collections.abc import Awaitable
-from functools import cached_property
+from functools import cache, cached_property
+from types import NoneType
 from typing import Any, Final
 
 import strawberry
@@ -282,8 +283,14 @@ def _are_all(kind: GraphQLObjectType, items: list[Any], info: GraphQLResolveInfo
     """Whether every item is of this type, as far as the type can tell."""
     is_type_of = kind.is_type_of
     if is_type_of is None:
-        return not any(item is None or isinstance(item, (Exception, Awaitable)) for item in items)
+        return all(map(_may_be_shown, map(type, items)))
     return all(item is not None and is_type_of(item, info) is True for item in items)
+
+
+@cache
+def _may_be_shown(kind: type) -> bool:
+    """Whether values of this type stand for themselves: no null, no error and nothing to wait for."""
+    return not issubclass(kind, (NoneType, Exception, Awaitable))
 
 
 async def _when_all_are_there(results: Any, awaited: list[Any]) -> Any:

@@ -2,10 +2,13 @@
 
 from collections.abc import AsyncIterator
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Final
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.name_converter import NameConverter
+from strawberry.utils.str_converters import to_camel_case
 
 from api.graphql import finding
 from api.graphql.access import AccessMutations, Viewer
@@ -101,11 +104,23 @@ class Subscription:
             yield state
 
 
+@cache
+def _camel_case(name: str) -> str:
+    return to_camel_case(name)
+
+
+class _Names(NameConverter):
+    """As Strawberry names things, each worked out once: a resolver asks for the names of its arguments at each call."""
+
+    def apply_naming_config(self, name: str) -> str:
+        return _camel_case(name)
+
+
 SCHEMA: Final = strawberry.Schema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
-    config=StrawberryConfig(scalar_map=dict(SCALARS)),
+    config=StrawberryConfig(name_converter=_Names(), scalar_map=dict(SCALARS)),
     exception_handlers=list(HANDLERS),
 )
 """The schema that the server serves."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, Final
 
 from record.attestations.rules import AttestationFact
 from record.database import Connection, meanwhile
@@ -42,7 +42,7 @@ class Policy:
         return documents.understood(self.name, self.version, self.source)
 
 
-_NAMES = ("policy_id", "name", "version", "description", "comment", "source", "recorded_by", "entry_index")
+_NAMES: Final = ("policy_id", "name", "version", "description", "comment", "source", "recorded_by", "entry_index")
 _COLUMNS = f"{', '.join(f'p.{name}' for name in _NAMES)}, first.at AS created_at, p.at AS changed_at"
 _SELECT = f"""
 SELECT {_COLUMNS}
@@ -129,6 +129,8 @@ async def attached_to(
     return [found.get(environment_id, []) for environment_id in environment_ids]
 
 
+_PREFIXED: Final = tuple((f"p_{name}", name) for name in (*_NAMES, "created_at", "changed_at"))
+
 _ATTACHED_TO_NAMED = f"""
 SELECT e.*, {", ".join(f"p.{name} AS p_{name}" for name in _NAMES)}, f.at AS p_created_at, p.at AS p_changed_at
 FROM ({environments.ENVIRONMENT} AND first.name = $3) e
@@ -152,7 +154,7 @@ async def attached_to_named(
     place, policies = None, []
     for row in await connection.fetch(_ATTACHED_TO_NAMED, moment.org_id, moment.size, environment):
         values = dict(row)
-        policy = {key.removeprefix("p_"): values.pop(key) for key in list(values) if key.startswith("p_")}
+        policy = {name: values.pop(column) for column, name in _PREFIXED}
         place = place or environments.environment_of(values)
         if policy["policy_id"] is not None:
             policies.append(Policy(**policy))
