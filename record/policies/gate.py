@@ -100,7 +100,8 @@ class _Asked:
 
 async def _by_environment(asked: _Asked, name: str) -> Asserted | NotAsserted:
     readable = asked.caller.may(Action.READ, environment=name)
-    place, policies = await queries.attached_to_named(asked.connection, asked.moment, name) if readable else (None, [])
+    found = await queries.attached_to_named(asked.connection, asked.moment, name) if readable else queries.NOWHERE
+    place, policies, waived = found
     if place is None:
         return NotAsserted(
             Obstacle.UNKNOWN_ENVIRONMENT,
@@ -113,7 +114,7 @@ async def _by_environment(asked: _Asked, name: str) -> Asserted | NotAsserted:
             f"No policy is attached to the environment {place.name}, so there is nothing to judge by.",
             "Attach a policy with attachPolicy.",
         )
-    return await _judged(asked, policies, place)
+    return await _judged(asked, policies, place, waived=waived)
 
 
 async def _by_policies(asked: _Asked, names: Sequence[str]) -> Asserted | NotAsserted:
@@ -135,14 +136,14 @@ async def _by_policies(asked: _Asked, names: Sequence[str]) -> Asserted | NotAss
             f"There is no policy called {missing[0][:80]} in this organization.",
             "Create it with createPolicy, or check the name.",
         )
-    return await _judged(asked, [policy for policy in found if policy is not None], None)
+    return await _judged(asked, [policy for policy in found if policy is not None], None, waived=False)
 
 
 async def _judged(
-    asked: _Asked, policies: Sequence[queries.Policy], place: Environment | None
+    asked: _Asked, policies: Sequence[queries.Policy], place: Environment | None, *, waived: bool
 ) -> Asserted | NotAsserted:
     understood = [policy.understood for policy in policies]
-    places = [] if place is None else [place]
+    places = [place] if place is not None and waived else []  # where nobody asked for a waiver, none is looked for
     found = await presence.facts_about(asked.connection, asked.moment, [asked.fingerprint], understood, places)
     facts = await _known(asked, found[asked.fingerprint])
     if facts is None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache, partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from record.attestations.rules import AttestationFact
 from record.database import Connection, meanwhile
@@ -132,7 +132,8 @@ async def attached_to(
 _PREFIXED: Final = tuple((f"p_{name}", name) for name in (*_NAMES, "created_at", "changed_at"))
 
 _ATTACHED_TO_NAMED = f"""
-SELECT e.*, {", ".join(f"p.{name} AS p_{name}" for name in _NAMES)}, f.at AS p_created_at, p.at AS p_changed_at
+SELECT e.*, {", ".join(f"p.{name} AS p_{name}" for name in _NAMES)}, f.at AS p_created_at, p.at AS p_changed_at,
+       EXISTS (SELECT FROM record.waivers w WHERE w.org_id = $1 AND w.environment = $3 AND w.entry_index < $2) AS waived
 FROM ({environments.ENVIRONMENT} AND first.name = $3) e
 LEFT JOIN LATERAL (
     SELECT DISTINCT ON (a.policy_id) a.policy_id, a.attached FROM record.policy_attachments a
@@ -147,18 +148,24 @@ LEFT JOIN LATERAL (
 ORDER BY p.name"""
 
 
-async def attached_to_named(
-    connection: Connection, moment: Moment, environment: str
-) -> tuple[Environment | None, list[Policy]]:
-    """The environment of this name, and the newest versions of the policies that are attached to it: one statement."""
-    place, policies = None, []
+Named: TypeAlias = tuple[Environment | None, list[Policy], bool]
+"""An environment with the newest versions of its policies, and whether anybody ever asked for a waiver there."""
+NOWHERE: Final[Named] = (None, [], False)
+
+
+async def attached_to_named(connection: Connection, moment: Moment, environment: str) -> Named:
+    """The environment of this name, and what a gate there needs to know: one statement."""
+    place: Environment | None = None
+    policies: list[Policy] = []
+    waived = False
     for row in await connection.fetch(_ATTACHED_TO_NAMED, moment.org_id, moment.size, environment):
         values = dict(row)
         policy = {name: values.pop(column) for column, name in _PREFIXED}
+        waived = values.pop("waived")
         place = place or environments.environment_of(values)
         if policy["policy_id"] is not None:
             policies.append(Policy(**policy))
-    return place, policies
+    return place, policies, waived
 
 
 _ENVIRONMENTS = """

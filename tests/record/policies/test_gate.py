@@ -1,5 +1,7 @@
 """The gate over a real record: what may pass, and what has an answer of its own because nothing can be judged."""
 
+from datetime import timedelta
+
 import pytest
 
 from record.access.rules import Grant, Role
@@ -20,6 +22,8 @@ from record.policies.gate import Asserted, By, NotAsserted, Obstacle, assert_art
 from record.policies.service import CreatePolicy
 from record.refusals import InvalidInput
 from record.verdicts import Status
+from record.waivers import service as waivers
+from record.waivers.service import RequestWaiver
 from tests.record.organizations import Organization
 from tests.record.statements import watched
 
@@ -237,4 +241,7 @@ async def test_a_gate_takes_few_statements_however_many_trails_know_the_artifact
         await acme.trail(caller, "t1", flow=f"more-{number}")
         await build(acme, f"more-{number}")
 
-    assert await spent(await acme.moment()) == one == 4
+    assert await spent(await acme.moment()) == one == 3
+    until = acme.record.clock.now() + timedelta(days=1)
+    await waivers.request(acme.record, caller, RequestWaiver("prod", "Until it is mended.", until, fingerprint=BUILT))
+    assert await spent(await acme.moment()) == 4  # somebody asked for a waiver there
