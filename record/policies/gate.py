@@ -100,14 +100,14 @@ class _Asked:
 
 async def _by_environment(asked: _Asked, name: str) -> Asserted | NotAsserted:
     readable = asked.caller.may(Action.READ, environment=name)
-    found = await queries.attached_to_named(asked.connection, asked.moment, name) if readable else queries.NOWHERE
-    place, policies, waived = found
-    if place is None:
+    found = await queries.attached_to_named(asked.connection, asked.moment, name) if readable else None
+    if found is None:
         return NotAsserted(
             Obstacle.UNKNOWN_ENVIRONMENT,
             f"There is no environment called {name[:80]} in this organization.",
             "Create it with createEnvironment, or check the name.",
         )
+    place, policies, waived = found
     if not policies:
         return NotAsserted(
             Obstacle.NO_POLICY,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache, partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple
 
 from record.attestations.rules import AttestationFact
 from record.database import Connection, meanwhile
@@ -148,24 +148,25 @@ LEFT JOIN LATERAL (
 ORDER BY p.name"""
 
 
-Named: TypeAlias = tuple[Environment | None, list[Policy], bool]
-"""An environment with the newest versions of its policies, and whether anybody ever asked for a waiver there."""
-NOWHERE: Final[Named] = (None, [], False)
+class Attached(NamedTuple):
+    """What a gate needs to know of an environment. `waived`: somebody, at some time, asked for a waiver there."""
+
+    environment: Environment
+    policies: list[Policy]
+    waived: bool
 
 
-async def attached_to_named(connection: Connection, moment: Moment, environment: str) -> Named:
-    """The environment of this name, and what a gate there needs to know: one statement."""
-    place: Environment | None = None
-    policies: list[Policy] = []
-    waived = False
+async def attached_to_named(connection: Connection, moment: Moment, environment: str) -> Attached | None:
+    """The environment of this name with the newest versions of its policies: one statement. None: there is none."""
+    found: Attached | None = None
     for row in await connection.fetch(_ATTACHED_TO_NAMED, moment.org_id, moment.size, environment):
         values = dict(row)
         policy = {name: values.pop(column) for column, name in _PREFIXED}
         waived = values.pop("waived")
-        place = place or environments.environment_of(values)
+        found = found or Attached(environments.environment_of(values), [], waived)
         if policy["policy_id"] is not None:
-            policies.append(Policy(**policy))
-    return place, policies, waived
+            found.policies.append(Policy(**policy))
+    return found
 
 
 _ENVIRONMENTS = """
