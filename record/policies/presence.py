@@ -61,16 +61,7 @@ async def some_judged(
 
     None for an environment that is not there. The statements of one environment, and the work of these artifacts.
     """
-    ids = list(dict.fromkeys(each.environment_id for each in asked))
-    found = dict(zip(ids, await environments.by_ids(connection, moment, ids), strict=True))
-    attached = dict(zip(ids, await queries.attached_to(connection, moment, ids), strict=True))
-    known = [
-        (place, [row.understood for row in attached[each.environment_id]], [each.running])
-        for each in asked
-        if (place := found[each.environment_id]) is not None
-    ]
-    judged = iter(await _judged(connection, moment, known))
-    return [None if found[each.environment_id] is None else next(judged) for each in asked]
+    return await _judged_there(connection, moment, [(each.environment_id, [each.running]) for each in asked])
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +76,28 @@ async def snapshots_judged(
     connection: Connection, moment: Moment, asked: Sequence[PastSnapshot]
 ) -> list[EnvironmentJudgement | None]:
     """What is said at this moment of what ran in each of these snapshots, by the policies that are attached at this moment."""
-    ids = list(dict.fromkeys(each.environment_id for each in asked))
-    found = dict(zip(ids, await environments.by_ids(connection, moment, ids), strict=True))
-    attached = dict(zip(ids, await queries.attached_to(connection, moment, ids), strict=True))
     parts = list(dict.fromkeys(part for each in asked for part in each.parts))
     rows = [row for row in await snapshots.by_numbers(connection, moment, parts) if row is not None]
     ran = await snapshots.names_in(connection, moment, rows)
-    there = {(row.environment_id, row.number): running for row, running in zip(rows, ran, strict=True)}
-    known: list[tuple[Environment, Sequence[Policy], Sequence[Named]]] = []
-    for each in asked:
-        if (place := found[each.environment_id]) is not None:
-            policies = [row.understood for row in attached[each.environment_id]]
-            known.append((place, policies, _united([there.get(part, ()) for part in each.parts])))
+    found = {(row.environment_id, row.number): running for row, running in zip(rows, ran, strict=True)}
+    there = [(each.environment_id, _united([found.get(part, ()) for part in each.parts])) for each in asked]
+    return await _judged_there(connection, moment, there)
+
+
+async def _judged_there(
+    connection: Connection, moment: Moment, asked: Sequence[tuple[EnvironmentId, Sequence[Named]]]
+) -> list[EnvironmentJudgement | None]:
+    """What the attached policies say of what is given with each environment; None for one that is not there."""
+    ids = list(dict.fromkeys(environment_id for environment_id, _ in asked))
+    found = dict(zip(ids, await environments.by_ids(connection, moment, ids), strict=True))
+    attached = dict(zip(ids, await queries.attached_to(connection, moment, ids), strict=True))
+    known = [
+        (place, [row.understood for row in attached[environment_id]], there)
+        for environment_id, there in asked
+        if (place := found[environment_id]) is not None
+    ]
     judged = iter(await _judged(connection, moment, known))
-    return [None if found[each.environment_id] is None else next(judged) for each in asked]
+    return [None if found[environment_id] is None else next(judged) for environment_id, _ in asked]
 
 
 async def _judged(
