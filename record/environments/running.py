@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from record.database import Connection
 from record.environments.rules import Member, Running
-from record.environments.snapshots import Members, Snapshot, member_of, newest, with_instants
+from record.environments.snapshots import Members, Snapshot, member_of, running_now, with_instants
 from record.ids import EnvironmentId
 from record.moment import Moment
 
@@ -68,17 +68,18 @@ async def named_now(connection: Connection, moment: Moment, ids: Sequence[Enviro
 
     Without what reports told of instances, their creation and their flows: reading that takes most of the time.
     """
-    there = [snapshot for snapshot in await newest(connection, moment, ids) if snapshot is not None]
+    return await running_now(connection, moment, ids, read=_bare_members_in)
+
+
+async def _bare_members_in(connection: Connection, moment: Moment, snapshots: Sequence[Snapshot]) -> Members:
     rows = await connection.fetch(
         _BARE_MEMBERS,
         moment.org_id,
-        [snapshot.environment_id for snapshot in there],
-        [snapshot.keyframe for snapshot in there],
-        [snapshot.number for snapshot in there],
+        [snapshot.environment_id for snapshot in snapshots],
+        [snapshot.keyframe for snapshot in snapshots],
+        [snapshot.number for snapshot in snapshots],
     )
-    members: Members = [[] for _ in there]
+    found: Members = [[] for _ in snapshots]
     for fingerprint, name, instances, since, place in rows:
-        members[place - 1].append((Member(fingerprint, name, instances), since))
-    found = await with_instants(connection, moment, there, members)
-    running = {snapshot.environment_id: each for snapshot, each in zip(there, found, strict=True)}
-    return [running.get(environment_id, []) for environment_id in ids]
+        found[place - 1].append((Member(fingerprint, name, instances), since))
+    return found

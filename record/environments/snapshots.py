@@ -1,7 +1,7 @@
 """Reads of snapshots: which there are, what ran in them, what happened between them, when artifacts ran."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
@@ -191,11 +191,16 @@ def member_of(row: Any) -> Member:
     )
 
 
-async def running_in(connection: Connection, moment: Moment, snapshots: Sequence[Snapshot]) -> list[list[Running]]:
+ReadMembers: TypeAlias = Callable[[Connection, Moment, Sequence[Snapshot]], Awaitable[Members]]
+
+
+async def running_in(
+    connection: Connection, moment: Moment, snapshots: Sequence[Snapshot], *, read: ReadMembers = members_in
+) -> list[list[Running]]:
     """What ran in each of these snapshots, by name: two statements, however many snapshots and members."""
     if not snapshots:
         return []
-    return await with_instants(connection, moment, snapshots, await members_in(connection, moment, snapshots))
+    return await with_instants(connection, moment, snapshots, await read(connection, moment, snapshots))
 
 
 async def with_instants(
@@ -257,11 +262,13 @@ async def names_in(connection: Connection, moment: Moment, snapshots: Sequence[S
     return found
 
 
-async def running_now(connection: Connection, moment: Moment, ids: Sequence[EnvironmentId]) -> list[list[Running]]:
+async def running_now(
+    connection: Connection, moment: Moment, ids: Sequence[EnvironmentId], *, read: ReadMembers = members_in
+) -> list[list[Running]]:
     """What runs in each of these environments at this moment, by name: three statements."""
     snapshots = await newest(connection, moment, ids)
     there = [snapshot for snapshot in snapshots if snapshot is not None]
-    found = await running_in(connection, moment, there)
+    found = await running_in(connection, moment, there, read=read)
     running = dict(zip((each.environment_id for each in there), found, strict=True))
     return [running.get(environment_id, []) for environment_id in ids]
 
