@@ -4,7 +4,8 @@ import pytest
 
 from record.judgements import places
 from tests.record.clocks import MovableClock
-from tests.record.judgements.court import Court
+from tests.record.environments.places import Place
+from tests.record.judgements.court import TESTED, Court
 from tests.record.organizations import Organization
 
 
@@ -18,3 +19,15 @@ def time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 async def court(acme: Organization, clock: MovableClock) -> Court:
     """An organization in which nothing was judged yet."""
     return await Court.begin(acme, clock)
+
+
+@pytest.fixture
+async def prod(court: Court) -> Place:
+    """An environment in which app-1 runs, built in t1, under a policy that asks for tests."""
+    await court.flow(template=None)
+    await court.trail()
+    await court.artifact(1)
+    place = await Place.make(court.organization)
+    await court.policy(TESTED, "prod")
+    await place.runs(1)
+    return place

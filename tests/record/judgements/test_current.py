@@ -14,22 +14,16 @@ from record.policies import service as policies
 from record.policies.presence import judged_by_attached
 from record.policies.service import ChangePolicy
 from tests.record.environments.places import Place
-from tests.record.judgements.court import FRESH, KNOWN, STAGED, TESTED, Court
+from tests.record.judgements.court import FRESH, KNOWN, STAGED, Court
 from tests.record.statements import watched
 
 
 @pytest.fixture
-async def prod(court: Court) -> Place:
-    """An environment in which app-1 runs, built in t1, under a policy that asks for tests; judged, and due never."""
-    await court.flow(template=None)
-    await court.trail()
-    await court.artifact(1)
-    place = await Place.make(court.organization)
-    await court.policy(TESTED, "prod")
-    await place.runs(1)
+async def prod(court: Court, prod: Place) -> Place:
+    """Judged, and due never."""
     court.pass_time()
     await court.judge()
-    return place
+    return prod
 
 
 async def stood(court: Court, place: Place, moment: Moment | None = None) -> Stood:

@@ -18,18 +18,6 @@ from tests.record.judgements.court import FRESH, KNOWN, STAGED, TESTED, Court
 from tests.record.statements import watched
 
 
-@pytest.fixture
-async def prod(court: Court) -> Place:
-    """An environment in which app-1 runs, built in t1, under a policy that asks for tests."""
-    await court.flow(template=None)
-    await court.trail()
-    await court.artifact(1)
-    place = await Place.make(court.organization)
-    await court.policy(TESTED, "prod")
-    await place.runs(1)
-    return place
-
-
 async def subject(place: Place) -> EnvironmentId:
     return (await place.environment()).environment_id
 

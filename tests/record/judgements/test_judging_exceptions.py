@@ -15,22 +15,16 @@ from record.policies.service import ChangePolicy
 from record.waivers import service as waivers
 from record.waivers.service import RequestWaiver
 from tests.record.environments.places import Place, digest
-from tests.record.judgements.court import TESTED, Court
+from tests.record.judgements.court import Court
 
 APPROVED = "version: 1\nartifacts: {approvals: {min: 1}}\n"
 
 
 @pytest.fixture
-async def prod(court: Court) -> Place:
-    """An environment in which app-1 runs, untested."""
-    await court.flow(template=None)
-    await court.trail()
-    await court.artifact(1)
-    place = await Place.make(court.organization)
-    await court.policy(TESTED, "prod")
-    await place.runs(1)
+async def prod(court: Court, prod: Place) -> Place:
+    """Judged: app-1 is untested."""
     await court.judge()
-    return place
+    return prod
 
 
 async def test_a_waiver_turns_the_environment_green_until_its_very_instant(court: Court, prod: Place) -> None:
